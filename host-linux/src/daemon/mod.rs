@@ -1,0 +1,1 @@
+//! The main loop: inputs in, effects out.

@@ -1,0 +1,1 @@
+//! What must survive a crash: the boot generation, the process id.

@@ -1,0 +1,1 @@
+//! Fencing devices: how a dead node is made sure to be dead.

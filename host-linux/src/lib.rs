@@ -1,0 +1,15 @@
+//! The Linux shell around `heartline-core`: files, media, child processes, addresses, command line.
+//! Everything that touches the world lives here; everything that decides lives in the core.
+
+pub mod agents;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod daemon;
+pub mod demo;
+pub mod durable;
+pub mod fence;
+pub mod log;
+pub mod media;
+pub mod resources;

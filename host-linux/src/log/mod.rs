@@ -1,0 +1,1 @@
+//! Renders notices for people: log files, syslog, standard error.

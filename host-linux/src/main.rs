@@ -1,0 +1,2 @@
+//! heartline
+fn main() {}

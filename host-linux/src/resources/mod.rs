@@ -1,0 +1,1 @@
+//! Resource groups on this host: finding agents, running them, limiting their time.

@@ -1,0 +1,1 @@
+//! Test hosts in Linux namespaces.

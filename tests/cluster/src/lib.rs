@@ -1,0 +1,1 @@
+//! Whole clusters of the real binary in namespaces.

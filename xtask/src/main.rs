@@ -1,0 +1,2 @@
+//! The commands of the README that set things up.
+fn main() {}
