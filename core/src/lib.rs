@@ -1,3 +1,39 @@
+//! The Heartline protocol and every decision, as a pure step function: no I/O, no clock, no allocation, no randomness.
+//!
+//! ```text
+//! bytes of a link -> framing -> frame, seal -> freshness -> message -> member
+//!                                                                        |
+//!            effects <- node::speak <- node::decide (bids, claims, group) <
+//! ```
+//!
+//! A shell makes a [`Node`] from a [`config::Config`] and a [`seal::KeyRing`], hands it one [`Input`] after the other
+//! with the time, and carries out the [`Effects`]. Frames of a serial line pass through [`framing`] first.
+
 #![no_std]
 #![forbid(unsafe_code)]
-//! core
+
+#[cfg(test)]
+extern crate std;
+
+pub mod bids;
+pub mod claims;
+pub mod config;
+pub mod effect;
+pub mod frame;
+pub mod framing;
+pub mod freshness;
+pub mod group;
+pub mod ids;
+pub mod input;
+pub mod limits;
+pub mod member;
+pub mod message;
+pub mod node;
+pub mod notice;
+pub mod refusal;
+pub mod seal;
+pub mod time;
+
+pub use effect::{Effect, Effects};
+pub use input::Input;
+pub use node::Node;

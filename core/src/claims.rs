@@ -1,0 +1,49 @@
+//! Who may start a group: the five rules under which another member's silence or word allows it (design section 4).
+
+use crate::ids::{GroupIndex, Sequence};
+use crate::member::{Fence, Member, Presence};
+use crate::message::GroupState;
+
+/// What one other member means for a claim of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    /// Rule 1: it knows of the claim and holds nothing of the group.
+    Acknowledged,
+    /// Rule 2: it left in good order.
+    Left,
+    /// Rule 3: it is dead and fenced since its last heartbeat.
+    Fenced,
+    /// Rule 5: it is dead, and neither fencing nor quorum is configured.
+    Unprotected,
+    /// None of the rules holds yet.
+    Wait,
+    /// It is dead and must be fenced first.
+    NeedsFence,
+}
+
+impl Grant {
+    /// Whether the claim may go on as far as this member is concerned.
+    #[must_use]
+    pub const fn allows(self) -> bool {
+        matches!(self, Self::Acknowledged | Self::Left | Self::Fenced | Self::Unprotected)
+    }
+}
+
+/// Judges the claim on `group` that our frame number `from` was the first to carry.
+#[must_use]
+pub fn grant(member: &Member, group: GroupIndex, from: Sequence, fencing: bool) -> Grant {
+    match member.presence {
+        Presence::Unheard => Grant::Wait,
+        Presence::Left => Grant::Left,
+        Presence::Alive => {
+            let acknowledged = member.hears_us && member.confirmed.is_some_and(|confirmed| confirmed >= from);
+            let holds_nothing = member.report(group).state == GroupState::Idle;
+            if acknowledged && holds_nothing { Grant::Acknowledged } else { Grant::Wait }
+        }
+        Presence::Dead if !fencing => Grant::Unprotected,
+        Presence::Dead => match member.fence {
+            Fence::Done => Grant::Fenced,
+            Fence::None | Fence::Running(_) | Fence::Waiting(_) => Grant::NeedsFence,
+        },
+    }
+}

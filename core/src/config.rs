@@ -1,0 +1,258 @@
+//! What a node must know before it can take part, valid by construction. Names are hashed and sorted here, so that
+//! every node of the cluster numbers members and groups alike. No file is read here.
+
+use heapless::{String, Vec};
+
+use crate::ids::{GroupIndex, MemberIndex, NodeId};
+use crate::limits::{MAX_CLUSTER_NAME, MAX_GROUPS, MAX_LINKS, MAX_MEMBERS, MAX_PINGS};
+use crate::time::Duration;
+
+/// A member of the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberConfig {
+    /// Its name on the wire.
+    pub id: NodeId,
+}
+
+/// A resource group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupConfig {
+    /// The node whose name begins the line of `haresources`.
+    pub preferred: MemberIndex,
+    /// A digest of the line, to find out which lines differ between two nodes.
+    pub digest: [u8; 2],
+}
+
+/// The intervals that a node lives by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intervals {
+    /// How often a heartbeat is sent.
+    pub keepalive: Duration,
+    /// The silence after which the others hold this node for dead, and it them until it knows theirs.
+    pub deadtime: Duration,
+    /// The gap between two heartbeats that is worth a warning.
+    pub warntime: Duration,
+    /// The dead time of members that were never heard since the start.
+    pub initdead: Duration,
+    /// The dead time of ping nodes.
+    pub deadping: Duration,
+}
+
+/// What happens when a group cannot be stopped (design section 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopFailure {
+    /// The node reboots itself.
+    Reboot,
+    /// The group is blocked until an operator acts.
+    Block,
+}
+
+/// The choices of `ha.cf` that are not times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether a group goes back to its preferred node when that returns.
+    pub auto_failback: bool,
+    /// What happens when a group cannot be stopped.
+    pub stop_failure: StopFailure,
+    /// Whether dead members must be fenced before their groups are taken.
+    pub fencing: bool,
+    /// Whether the number of reachable ping nodes is part of the bids (the original's ipfail).
+    pub ping_decides: bool,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// More members than [`MAX_MEMBERS`].
+    #[error("more than {MAX_MEMBERS} nodes")]
+    TooManyMembers,
+    /// More groups than [`MAX_GROUPS`].
+    #[error("more than {MAX_GROUPS} resource groups")]
+    TooManyGroups,
+    /// More links than [`MAX_LINKS`].
+    #[error("more than {MAX_LINKS} heartbeat media")]
+    TooManyLinks,
+    /// More ping nodes than [`MAX_PINGS`].
+    #[error("more than {MAX_PINGS} ping nodes")]
+    TooManyPings,
+    /// The cluster's name is longer than [`MAX_CLUSTER_NAME`] bytes.
+    #[error("the cluster's name is longer than {MAX_CLUSTER_NAME} bytes")]
+    ClusterNameTooLong,
+    /// This node's name is not among the members.
+    #[error("this node is not among the nodes of the cluster")]
+    NotAMember,
+    /// A group's preferred node is not among the members.
+    #[error("the preferred node of resource group {} is not among the nodes of the cluster", .0.0)]
+    UnknownPreferred(GroupIndex),
+    /// Two names share one identity on the wire; one of them must be changed.
+    #[error("two node names have the same 16-bit identity on the wire; rename one of them")]
+    SameIdentity,
+    /// A dead time that is not more than twice the keepalive, or over an hour.
+    #[error("the dead time must be more than twice the keepalive, and both at least 1 ms and at most 1 hour")]
+    Intervals,
+}
+
+/// A valid configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    pub(crate) cluster: String<MAX_CLUSTER_NAME>,
+    pub(crate) members: Vec<MemberConfig, MAX_MEMBERS>,
+    pub(crate) this: MemberIndex,
+    pub(crate) groups: Vec<GroupConfig, MAX_GROUPS>,
+    pub(crate) digest: [u8; 4],
+    pub(crate) intervals: Intervals,
+    pub(crate) policy: Policy,
+    pub(crate) links: u8,
+    pub(crate) pings: u8,
+}
+
+/// What a configuration is made of, in the words of the three files.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// The cluster's name; part of what every tag covers.
+    pub cluster: &'a str,
+    /// All node names, in any order and case, each once.
+    pub nodes: &'a [&'a str],
+    /// This node's name.
+    pub this: &'a str,
+    /// The groups in the order of `haresources`: the preferred node, and the resources as one text.
+    pub groups: &'a [(&'a str, &'a str)],
+    /// The intervals.
+    pub intervals: Intervals,
+    /// The choices.
+    pub policy: Policy,
+    /// How many media there are.
+    pub links: usize,
+    /// How many ping nodes there are.
+    pub pings: usize,
+}
+
+const LONGEST_INTERVAL: Duration = Duration::from_millis(3_600_000);
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+
+impl Config {
+    /// Checks the parts and puts them together.
+    ///
+    /// # Errors
+    /// The first [`ConfigError`] found; the caller names file and line.
+    pub fn new(parts: &Parts<'_>) -> Result<Self, ConfigError> {
+        let cluster = String::try_from(parts.cluster).map_err(|_| ConfigError::ClusterNameTooLong)?;
+        let mut names: Vec<&str, MAX_MEMBERS> =
+            Vec::from_slice(parts.nodes).map_err(|_| ConfigError::TooManyMembers)?;
+        names.sort_unstable_by(|a, b| lower(a).cmp(lower(b)));
+        let find = |name: &str| names.iter().position(|known| known.eq_ignore_ascii_case(name)).map(index);
+        let this = find(parts.this).ok_or(ConfigError::NotAMember)?;
+        let members: Vec<MemberConfig, MAX_MEMBERS> =
+            names.iter().map(|name| MemberConfig { id: NodeId::of(name) }).collect();
+        let unique = |(at, member): (usize, &MemberConfig)| members[..at].iter().all(|other| other.id != member.id);
+        if !members.iter().enumerate().all(unique) {
+            return Err(ConfigError::SameIdentity);
+        }
+        if parts.links > MAX_LINKS {
+            return Err(ConfigError::TooManyLinks);
+        }
+        if parts.pings > MAX_PINGS {
+            return Err(ConfigError::TooManyPings);
+        }
+        check_intervals(&parts.intervals)?;
+        let mut groups = Vec::new();
+        for (at, (preferred, text)) in parts.groups.iter().enumerate() {
+            let preferred = find(preferred).ok_or(ConfigError::UnknownPreferred(GroupIndex(narrow(at))))?;
+            let digest = line_digest(members[usize::from(preferred.0)].id, text);
+            groups.push(GroupConfig { preferred, digest }).map_err(|_| ConfigError::TooManyGroups)?;
+        }
+        Ok(Self {
+            cluster,
+            this,
+            digest: whole_digest(&members, parts.groups),
+            groups,
+            members,
+            intervals: parts.intervals,
+            policy: parts.policy,
+            links: narrow(parts.links),
+            pings: narrow(parts.pings),
+        })
+    }
+
+    /// This node's place among the members.
+    #[must_use]
+    pub const fn this(&self) -> MemberIndex {
+        self.this
+    }
+
+    /// All members' places, this node's included, in the order of their names.
+    pub fn members(&self) -> impl Iterator<Item = MemberIndex> + use<> {
+        (0..self.members.len()).map(index)
+    }
+
+    /// All members but this node.
+    pub fn others(&self) -> impl Iterator<Item = MemberIndex> + use<> {
+        let this = self.this;
+        self.members().filter(move |member| *member != this)
+    }
+
+    /// All groups' places.
+    pub fn groups(&self) -> impl Iterator<Item = GroupIndex> + use<> {
+        (0..self.groups.len()).map(|at| GroupIndex(narrow(at)))
+    }
+
+    /// The preferred node of `group`.
+    #[must_use]
+    pub fn preferred(&self, group: GroupIndex) -> Option<MemberIndex> {
+        self.groups.get(usize::from(group.0)).map(|group| group.preferred)
+    }
+
+    /// The intervals that this node lives by.
+    #[must_use]
+    pub const fn intervals(&self) -> &Intervals {
+        &self.intervals
+    }
+
+    /// The place of the member that calls itself `id` on the wire.
+    pub(crate) fn member(&self, id: NodeId) -> Option<MemberIndex> {
+        self.members.iter().position(|member| member.id == id).map(index)
+    }
+}
+
+fn check_intervals(intervals: &Intervals) -> Result<(), ConfigError> {
+    let Intervals { keepalive, deadtime, .. } = *intervals;
+    let fits = keepalive >= SHORTEST_INTERVAL
+        && deadtime > keepalive.times(2)
+        && deadtime <= LONGEST_INTERVAL
+        && intervals.initdead <= LONGEST_INTERVAL.times(24);
+    if fits { Ok(()) } else { Err(ConfigError::Intervals) }
+}
+
+fn lower(name: &str) -> impl Iterator<Item = u8> + '_ {
+    name.bytes().map(|byte| byte.to_ascii_lowercase())
+}
+
+fn line_digest(preferred: NodeId, text: &str) -> [u8; 2] {
+    let crc = crc::Crc::<u16>::new(&crc::CRC_16_IBM_SDLC);
+    let mut digest = crc.digest();
+    digest.update(&preferred.0);
+    digest.update(text.as_bytes());
+    digest.finalize().to_be_bytes()
+}
+
+fn whole_digest(members: &[MemberConfig], groups: &[(&str, &str)]) -> [u8; 4] {
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+    let mut digest = crc.digest();
+    members.iter().for_each(|member| digest.update(&member.id.0));
+    for (preferred, text) in groups {
+        digest.update(b"\n");
+        lower(preferred).for_each(|byte| digest.update(&[byte]));
+        digest.update(b" ");
+        digest.update(text.as_bytes());
+    }
+    digest.finalize().to_be_bytes()
+}
+
+fn index(at: usize) -> MemberIndex {
+    MemberIndex(narrow(at))
+}
+
+/// Indices are bounded by the capacities, all below 256.
+fn narrow(at: usize) -> u8 {
+    u8::try_from(at).unwrap_or(u8::MAX)
+}

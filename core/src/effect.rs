@@ -1,0 +1,137 @@
+//! What a node wants done: orders to the shell, in the order in which they are to be carried out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::frame::Bytes;
+use crate::ids::{GroupIndex, JobId, MemberIndex, OrderId};
+use crate::limits::{MAX_ACTIONS, MAX_EFFECTS};
+use crate::notice::Notice;
+
+/// One thing to do.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Effect {
+    /// Send [`Effects::frame`] on every link, now.
+    Transmit,
+    /// Run this job and answer with `Input::JobEnded`, exactly once.
+    Run {
+        /// Its name, for the answer.
+        job: JobId,
+        /// What to do.
+        work: Work,
+    },
+    /// Stop working on this job; it is still answered, with how it ended.
+    Cancel(JobId),
+    /// Announce the addresses of a group again; not answered.
+    Announce(GroupIndex),
+    /// Answer an operator's order.
+    Answer {
+        /// Which order.
+        id: OrderId,
+        /// The answer.
+        answer: Answer,
+    },
+    /// Say this to people.
+    Notice(Notice),
+    /// Reboot this host at once, since a group could not be stopped.
+    Reboot(GroupIndex),
+    /// Everything is given up: end the process.
+    Leave,
+}
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Work {
+    /// Find out whether a group runs here, wholly or in part.
+    Probe(GroupIndex),
+    /// Start a group, left to right.
+    Start(GroupIndex),
+    /// Stop a group, right to left, also what does not run.
+    Stop(GroupIndex),
+    /// Make sure that a member is dead.
+    Fence(MemberIndex),
+}
+
+/// What came of an operator's order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// It is done: the groups run where they should.
+    Done,
+    /// There was nothing to do.
+    Nothing,
+    /// Nobody else is there that could run this group. Nothing was changed.
+    NobodyElse(GroupIndex),
+    /// This group did not get where it should; it is where the status says.
+    NotMoved(GroupIndex),
+    /// This node is not ready (still starting, or leaving). Nothing was changed.
+    NotActive,
+    /// The members' configurations differ. Nothing was changed.
+    ConfigurationDiffers,
+    /// Too many orders wait for their outcome. Nothing was changed.
+    Busy,
+}
+
+/// What one step wants done. Empty it before the next step.
+#[derive(Debug, Default)]
+pub struct Effects {
+    list: heapless::Vec<Effect, MAX_EFFECTS>,
+    frame: Bytes,
+    dropped: u32,
+}
+
+impl Effects {
+    /// An empty list.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { list: heapless::Vec::new(), frame: Bytes::new(), dropped: 0 }
+    }
+
+    /// The things to do, first to last.
+    pub fn iter(&self) -> impl Iterator<Item = Effect> + '_ {
+        self.list.iter().copied()
+    }
+
+    /// The frame that [`Effect::Transmit`] is about.
+    #[must_use]
+    pub fn frame(&self) -> &[u8] {
+        &self.frame
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.frame.clear();
+        self.dropped = 0;
+    }
+
+    /// Adds an action. There is always room: [`MAX_ACTIONS`] counts what one step can order.
+    pub(crate) fn order(&mut self, effect: Effect) {
+        if self.list.push(effect).is_err() {
+            self.dropped += 1;
+            debug_assert!(false, "MAX_ACTIONS is too small");
+        }
+    }
+
+    /// Adds a notice if there is room beyond what actions may need.
+    pub(crate) fn say(&mut self, notice: Notice) {
+        if self.list.len() < MAX_EFFECTS - MAX_ACTIONS {
+            self.order(Effect::Notice(notice));
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// Says how many notices found no room.
+    pub(crate) fn settle(&mut self) {
+        if self.dropped > 0 {
+            let dropped = self.dropped;
+            self.dropped = 0;
+            // One slot of the actions' share is kept for this.
+            let _ = self.list.push(Effect::Notice(Notice::Dropped(dropped)));
+        }
+    }
+
+    pub(crate) fn frame_mut(&mut self) -> &mut Bytes {
+        &mut self.frame
+    }
+}

@@ -1,0 +1,92 @@
+//! The fields of a frame around its body and tag, and nothing of their meaning (design section 3):
+//! `version and key number | sender | generation | sequence | body | tag`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Generation, NodeId, Sequence};
+use crate::limits::MAX_FRAME;
+
+/// The version of the frame format that is spoken here.
+pub const VERSION: u8 = 1;
+
+/// A frame's bytes.
+pub type Bytes = heapless::Vec<u8, MAX_FRAME>;
+
+/// What stands before the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Which key closes the frame, 0 to 15.
+    pub key: u8,
+    /// Who sent it.
+    pub sender: NodeId,
+    /// The sender's life.
+    pub generation: Generation,
+    /// The frame's number in that life.
+    pub sequence: Sequence,
+}
+
+/// Why bytes are not a frame. Nothing but a counter changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum FrameError {
+    /// Too few bytes for header and tag.
+    #[error("too short")]
+    Short,
+    /// More bytes than any frame has.
+    #[error("too long")]
+    Long,
+    /// Another version of the format.
+    #[error("version {0} of the frame format")]
+    Version(u8),
+    /// Header or body is not what the format says.
+    #[error("malformed")]
+    Malformed,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    version_and_key: u8,
+    sender: [u8; 2],
+    generation: [u8; 4],
+    sequence: u32,
+}
+
+impl Header {
+    /// Writes the header and gives the number of bytes.
+    ///
+    /// # Errors
+    /// [`FrameError::Long`] if `out` is too small.
+    pub fn encode(&self, out: &mut [u8]) -> Result<usize, FrameError> {
+        let wire = Wire {
+            version_and_key: VERSION << 4 | (self.key & 0x0f),
+            sender: self.sender.0,
+            generation: self.generation.0.to_be_bytes(),
+            sequence: self.sequence.0,
+        };
+        postcard::to_slice(&wire, out).map(|used| used.len()).map_err(|_| FrameError::Long)
+    }
+
+    /// Reads the header and gives what follows it.
+    ///
+    /// # Errors
+    /// [`FrameError`], never a panic, whatever the bytes are.
+    pub fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), FrameError> {
+        if bytes.len() > MAX_FRAME {
+            return Err(FrameError::Long);
+        }
+        let version = bytes.first().ok_or(FrameError::Short)? >> 4;
+        if version != VERSION {
+            return Err(FrameError::Version(version));
+        }
+        let (wire, rest) = postcard::take_from_bytes::<Wire>(bytes).map_err(|error| match error {
+            postcard::Error::DeserializeUnexpectedEnd => FrameError::Short,
+            _ => FrameError::Malformed,
+        })?;
+        let header = Self {
+            key: wire.version_and_key & 0x0f,
+            sender: NodeId(wire.sender),
+            generation: Generation(u32::from_be_bytes(wire.generation)),
+            sequence: Sequence(wire.sequence),
+        };
+        Ok((header, rest))
+    }
+}

@@ -1,0 +1,137 @@
+//! Which frames of one member are new: its life (generation) and a sliding window of frame numbers. Replays of an
+//! earlier life, and of frames already seen, are told from news.
+
+use crate::ids::{Generation, Sequence};
+
+/// How far back a frame may come late and still count.
+pub const WINDOW: u32 = 64;
+
+/// What one member has sent so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Freshness {
+    life: Option<Life>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Life {
+    generation: Generation,
+    newest: Sequence,
+    /// Bit n: the frame `newest - n` was seen.
+    seen: u64,
+}
+
+/// What a frame is to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The first frame of this member since our start.
+    FirstContact,
+    /// The first frame of a new life: the member restarted.
+    Restarted,
+    /// Newer than all before.
+    News,
+    /// Not seen before, but overtaken by a newer one: it proves a link, its contents are stale.
+    Late,
+    /// Seen before, by another link or as a replay.
+    Copy,
+    /// Of an earlier life: a replay, or a node whose generation went back.
+    OldGeneration,
+    /// Too old to tell.
+    OutsideWindow,
+}
+
+impl Freshness {
+    /// Judges a frame and remembers it.
+    pub fn admit(&mut self, generation: Generation, sequence: Sequence) -> Verdict {
+        let Some(life) = &mut self.life else {
+            self.life = Some(Life { generation, newest: sequence, seen: 1 });
+            return Verdict::FirstContact;
+        };
+        if generation < life.generation {
+            return Verdict::OldGeneration;
+        }
+        if generation > life.generation {
+            *life = Life { generation, newest: sequence, seen: 1 };
+            return Verdict::Restarted;
+        }
+        life.admit(sequence)
+    }
+
+    /// The life that is current.
+    #[must_use]
+    pub fn generation(&self) -> Option<Generation> {
+        self.life.map(|life| life.generation)
+    }
+
+    /// The newest frame number of the current life.
+    #[must_use]
+    pub fn newest(&self) -> Option<Sequence> {
+        self.life.map(|life| life.newest)
+    }
+}
+
+impl Life {
+    fn admit(&mut self, sequence: Sequence) -> Verdict {
+        if sequence > self.newest {
+            let ahead = sequence.0 - self.newest.0;
+            self.seen = self.seen.checked_shl(ahead).unwrap_or(0) | 1;
+            self.newest = sequence;
+            return Verdict::News;
+        }
+        let behind = self.newest.0 - sequence.0;
+        if behind >= WINDOW {
+            return Verdict::OutsideWindow;
+        }
+        let bit = 1u64 << behind;
+        if self.seen & bit != 0 {
+            return Verdict::Copy;
+        }
+        self.seen |= bit;
+        Verdict::Late
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn each_kind_of_frame_is_told_from_the_others() {
+        let mut freshness = Freshness::default();
+        let table = [
+            (7, 10, Verdict::FirstContact),
+            (7, 10, Verdict::Copy),
+            (7, 12, Verdict::News),
+            (7, 11, Verdict::Late),
+            (7, 11, Verdict::Copy),
+            (6, 500, Verdict::OldGeneration),
+            (7, 75, Verdict::News),
+            (7, 12, Verdict::Copy),
+            (7, 11, Verdict::OutsideWindow),
+            (8, 1, Verdict::Restarted),
+            (7, 76, Verdict::OldGeneration),
+            (8, u32::MAX, Verdict::News),
+            (8, 2, Verdict::OutsideWindow),
+        ];
+        for (generation, sequence, expected) in table {
+            let verdict = freshness.admit(Generation(generation), Sequence(sequence));
+            assert_eq!(verdict, expected, "generation {generation}, sequence {sequence}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_frame_is_news_or_late_twice(frames in prop::collection::vec((1u32..4, 0u32..200), 1..400)) {
+            let mut freshness = Freshness::default();
+            let mut admitted = std::collections::BTreeSet::new();
+            for (generation, sequence) in frames {
+                let verdict = freshness.admit(Generation(generation), Sequence(sequence));
+                let fresh = matches!(
+                    verdict, Verdict::FirstContact | Verdict::Restarted | Verdict::News | Verdict::Late);
+                if fresh {
+                    prop_assert!(admitted.insert((generation, sequence)));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What this node does with one group: its activity and what may follow.
+
+use crate::ids::{Epoch, JobId, Sequence};
+use crate::message::{GroupState, Stance};
+use crate::time::Instant;
+
+/// What is going on with a group here.
+///
+/// ```text
+///  Unprobed -> Probing -> Idle -> Claiming -> Starting -> Running
+///                 |         ^                    |           |
+///                 |         +---- Stopping <-----+-----------+
+///                 +-> Running / Stopping |
+///                                        +-> Failed
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// Nobody has looked yet.
+    Unprobed,
+    /// A probe is under way.
+    Probing(JobId),
+    /// Nothing of it runs here.
+    Idle,
+    /// We want to start it and wait for the others' word.
+    Claiming {
+        /// Our first frame that carried the claim.
+        from: Sequence,
+    },
+    /// A start is under way.
+    Starting {
+        /// The job.
+        job: JobId,
+        /// Since when.
+        since: Instant,
+        /// Whether it was cancelled: a stop follows whatever comes of it.
+        cancelled: bool,
+    },
+    /// It runs here.
+    Running,
+    /// A stop is under way.
+    Stopping {
+        /// The job.
+        job: JobId,
+        /// Since when.
+        since: Instant,
+    },
+    /// It could not be stopped; parts may run.
+    Failed,
+}
+
+/// One group on this node.
+#[derive(Debug, Clone, Copy)]
+pub struct Group {
+    pub(crate) activity: Activity,
+    /// Under which we hold or claim it, else the newest that we know.
+    pub(crate) epoch: Epoch,
+    /// Its start failed here since the last clean-up.
+    pub(crate) failed_here: bool,
+    pub(crate) stance: Stance,
+    /// It was found running at our start and nobody has disputed it yet.
+    pub(crate) found_running: bool,
+    /// Another node holds it wrongly and will stop: our addresses must be announced again after that.
+    pub(crate) disputed: bool,
+    /// Nobody can run it, and that was said.
+    pub(crate) nobody_fit: bool,
+}
+
+impl Group {
+    pub(crate) const fn new() -> Self {
+        Self {
+            activity: Activity::Unprobed,
+            epoch: Epoch(0),
+            failed_here: false,
+            stance: Stance::Normal,
+            found_running: false,
+            disputed: false,
+            nobody_fit: false,
+        }
+    }
+
+    /// What is going on with it here.
+    #[must_use]
+    pub const fn activity(&self) -> Activity {
+        self.activity
+    }
+
+    /// Under which epoch we hold or claim it, else the newest that we know.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whether its start failed here since the last clean-up.
+    #[must_use]
+    pub const fn failed_here(&self) -> bool {
+        self.failed_here
+    }
+
+    /// What operators said about it on this node.
+    #[must_use]
+    pub const fn stance(&self) -> Stance {
+        self.stance
+    }
+
+    /// What the others are told.
+    #[must_use]
+    pub const fn state(&self) -> GroupState {
+        match self.activity {
+            Activity::Unprobed | Activity::Probing(_) => GroupState::Unknown,
+            Activity::Idle => GroupState::Idle,
+            Activity::Claiming { .. } => GroupState::Claiming,
+            Activity::Starting { .. } => GroupState::Starting,
+            Activity::Running => GroupState::Running,
+            Activity::Stopping { .. } => GroupState::Stopping,
+            Activity::Failed => GroupState::Failed,
+        }
+    }
+
+    /// The job that is under way.
+    #[must_use]
+    pub const fn job(&self) -> Option<JobId> {
+        match self.activity {
+            Activity::Probing(job) | Activity::Starting { job, .. } | Activity::Stopping { job, .. } => Some(job),
+            Activity::Unprobed | Activity::Idle | Activity::Claiming { .. } | Activity::Running | Activity::Failed => None,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What can happen to a node. Inputs are plain data: a recorded list of (time, input) replays an incident.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{GroupIndex, JobId, LinkIndex, OrderId, PingIndex};
+
+/// One thing that happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Input<'a> {
+    /// A frame came in on a link. Serial bytes were already put together by `framing`.
+    Frame {
+        /// On which link.
+        link: LinkIndex,
+        /// The bytes, whatever they are.
+        bytes: &'a [u8],
+    },
+    /// Time passed, and every frame that was waiting has been handed in: silence may be judged now.
+    Tick,
+    /// A ping node answered.
+    Pong(PingIndex),
+    /// A job ended.
+    JobEnded {
+        /// Which job.
+        job: JobId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// An operator asks for something; the answer comes as [`crate::effect::Effect::Answer`].
+    Order {
+        /// Named in the answer.
+        id: OrderId,
+        /// What is asked.
+        command: Command,
+    },
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// A start, stop or fence succeeded; a probe found the whole group running.
+    Done,
+    /// A probe found nothing running.
+    NotRunning,
+    /// A probe found parts running.
+    Partial,
+    /// It did not succeed.
+    Failed(JobFailure),
+}
+
+/// Why a job did not succeed. The shell has said more in its log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JobFailure {
+    /// The agent said so.
+    Refused,
+    /// It did not end within its time limit and was killed.
+    TimedOut,
+    /// It was cancelled by an order of ours.
+    Cancelled,
+    /// It could not be run at all.
+    NotRun,
+}
+
+/// What an operator can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// Give groups to the others (`hb_standby`).
+    Standby(Scope),
+    /// Take groups from the others (`hb_takeover`).
+    Takeover(Scope),
+    /// Forget failures of one group or of all, and look again at what runs.
+    Cleanup(Option<GroupIndex>),
+    /// Give everything up and leave (`heartbeat -k`, SIGTERM).
+    Leave,
+}
+
+/// Which groups an order is about, from the point of view of the node that gets it (semantics 9.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scope {
+    /// Every group.
+    All,
+    /// Those that prefer this node.
+    Local,
+    /// Those that prefer another node.
+    Foreign,
+}

@@ -1,0 +1,27 @@
+//! Every capacity of the core, why that much, and what happens when it is full.
+
+/// Cluster members, this node included. A configuration with more is refused.
+pub const MAX_MEMBERS: usize = 16;
+/// Heartbeat media. A set of links is a 16-bit mask; a configuration with more is refused.
+pub const MAX_LINKS: usize = 16;
+/// Resource groups. A configuration with more is refused.
+pub const MAX_GROUPS: usize = 32;
+/// Ping nodes: their number travels in five bits. A configuration with more is refused.
+pub const MAX_PINGS: usize = 16;
+/// Keys in `authkeys`: numbers 0 to 15 as in the original.
+pub const MAX_KEYS: usize = 16;
+/// Bytes of one secret. Longer ones are refused when the key file is read.
+pub const MAX_SECRET: usize = 128;
+/// Bytes of the cluster's name.
+pub const MAX_CLUSTER_NAME: usize = 64;
+/// Bytes of the longest frame: 15 others and 32 groups need 380. A longer input is refused.
+pub const MAX_FRAME: usize = 512;
+/// Operator's orders that wait for their outcome. One more is refused at once.
+pub const MAX_ORDERS: usize = 8;
+/// Effects of one step that are not notices: one job and one cancellation a group, one fence a member, an answer
+/// for every order, one transmission, one departure, one reboot.
+pub const MAX_ACTIONS: usize = 2 * MAX_GROUPS + MAX_MEMBERS + MAX_ORDERS + 4;
+/// Effects of one step. Notices that find no room are counted, never an action.
+pub const MAX_EFFECTS: usize = MAX_ACTIONS + 64;
+/// Heartbeats sent out of turn between two regular ones, so that no disagreement can flood a line.
+pub const MAX_UNSCHEDULED: u8 = 32;

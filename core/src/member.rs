@@ -1,0 +1,230 @@
+//! What this node knows of one other member: whether it is heard, whether it hears us, and its last word.
+
+use heapless::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::freshness::Freshness;
+use crate::ids::{Epoch, GroupIndex, JobId, LinkIndex, LinkSet, Sequence};
+use crate::limits::{MAX_GROUPS, MAX_LINKS};
+use crate::message::{GroupBid, GroupReport, GroupState, Message, Phase};
+use crate::time::{Duration, Instant};
+
+/// Whether a member is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Presence {
+    /// Never heard since our start, and the initial dead time is not over.
+    Unheard,
+    /// Heard within its dead time on some link.
+    Alive,
+    /// Silent for its dead time, or never heard for the initial dead time.
+    Dead,
+    /// It said that it runs nothing and leaves.
+    Left,
+}
+
+/// One link to one member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LinkRecord {
+    /// When it last brought an authentic frame that it had not brought before.
+    pub heard: Option<Instant>,
+    /// Whether it works.
+    pub up: bool,
+    newest: Option<Sequence>,
+}
+
+/// How far the fencing of a dead member has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fence {
+    /// Not fenced.
+    None,
+    /// A fencing job runs.
+    Running(JobId),
+    /// Fenced since its last heartbeat.
+    Done,
+    /// The last attempt failed; the next one is due then.
+    Waiting(Instant),
+}
+
+/// All that is known of one other member.
+#[derive(Debug, Clone)]
+pub struct Member {
+    pub(crate) freshness: Freshness,
+    pub(crate) presence: Presence,
+    /// From when its silence counts: its last frame, or the end of a stall of ours.
+    pub(crate) silent_since: Instant,
+    pub(crate) heard: Option<Instant>,
+    pub(crate) keepalive: Duration,
+    pub(crate) deadtime: Duration,
+    pub(crate) links: [LinkRecord; MAX_LINKS],
+    pub(crate) phase: Phase,
+    pub(crate) phase_since: Instant,
+    pub(crate) hears_us: bool,
+    /// Our newest frame that it has confirmed in its newest message.
+    pub(crate) confirmed: Option<Sequence>,
+    pub(crate) pings: u8,
+    pub(crate) agrees: bool,
+    pub(crate) reports: Vec<GroupReport, MAX_GROUPS>,
+    pub(crate) fence: Fence,
+    pub(crate) fence_failures: u8,
+}
+
+impl Member {
+    pub(crate) fn new(config: &Config, now: Instant) -> Self {
+        Self {
+            freshness: Freshness::default(),
+            presence: Presence::Unheard,
+            silent_since: now,
+            heard: None,
+            keepalive: config.intervals.keepalive,
+            deadtime: config.intervals.deadtime,
+            links: [LinkRecord::default(); MAX_LINKS],
+            phase: Phase::Starting,
+            phase_since: now,
+            hears_us: false,
+            confirmed: None,
+            pings: 0,
+            agrees: true,
+            reports: Vec::new(),
+            fence: Fence::None,
+            fence_failures: 0,
+        }
+    }
+
+    /// Whether it is there.
+    #[must_use]
+    pub const fn presence(&self) -> Presence {
+        self.presence
+    }
+
+    /// Its phase, as it last said.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// When it was last heard on any link.
+    #[must_use]
+    pub const fn last_heard(&self) -> Option<Instant> {
+        self.heard
+    }
+
+    /// Its life.
+    #[must_use]
+    pub fn generation(&self) -> Option<crate::ids::Generation> {
+        self.freshness.generation()
+    }
+
+    /// The dead time that it announces.
+    #[must_use]
+    pub const fn deadtime(&self) -> Duration {
+        self.deadtime
+    }
+
+    /// Whether its resource configuration agrees with ours; true until it says otherwise.
+    #[must_use]
+    pub const fn agrees(&self) -> bool {
+        self.agrees
+    }
+
+    /// How many ping nodes it counts.
+    #[must_use]
+    pub const fn pings(&self) -> u8 {
+        self.pings
+    }
+
+    /// How far its fencing has come.
+    #[must_use]
+    pub const fn fence(&self) -> Fence {
+        self.fence
+    }
+
+    /// One of our links to it.
+    #[must_use]
+    pub fn link(&self, link: LinkIndex) -> LinkRecord {
+        self.links.get(usize::from(link.0)).copied().unwrap_or_default()
+    }
+
+    /// Alive, and it hears us too.
+    #[must_use]
+    pub fn hears_us(&self) -> bool {
+        self.presence == Presence::Alive && self.hears_us
+    }
+
+    /// Its last word on a group; unknown if it has not said any in our terms.
+    #[must_use]
+    pub fn report(&self, group: GroupIndex) -> GroupReport {
+        self.reports.get(usize::from(group.0)).copied().unwrap_or_default()
+    }
+
+    /// The links on which it is heard now.
+    #[must_use]
+    pub fn links_up(&self) -> LinkSet {
+        let mut set = LinkSet::EMPTY;
+        for (at, link) in (0u8..).zip(&self.links) {
+            if link.up {
+                set.insert(LinkIndex(at));
+            }
+        }
+        set
+    }
+
+    /// Notes that a link brought an authentic frame. Gives false for one that this link had brought before.
+    pub(crate) fn link_brought(&mut self, now: Instant, link: LinkIndex, sequence: Sequence) -> bool {
+        let Some(record) = self.links.get_mut(usize::from(link.0)) else { return false };
+        if record.newest.is_some_and(|newest| sequence <= newest) {
+            return false;
+        }
+        record.newest = Some(sequence);
+        record.heard = Some(now);
+        true
+    }
+
+    /// A new life begins: what the old one said and which frames it sent count no more.
+    pub(crate) fn begin_life(&mut self, now: Instant) {
+        self.links.iter_mut().for_each(|link| link.newest = None);
+        self.confirmed = None;
+        self.hears_us = false;
+        self.reports.clear();
+        self.phase = Phase::Starting;
+        self.phase_since = now;
+        self.silent_since = now;
+        self.presence = Presence::Alive;
+        self.end_fence();
+    }
+
+    pub(crate) fn end_fence(&mut self) {
+        self.fence = Fence::None;
+        self.fence_failures = 0;
+    }
+
+    /// Takes over what its newest message says. Groups are put in our order: by index where the configurations agree,
+    /// by the digests of the lines where they differ.
+    pub(crate) fn take_word(&mut self, now: Instant, message: &Message, config: &Config) {
+        if self.phase != message.phase {
+            self.phase = message.phase;
+            self.phase_since = now;
+        }
+        self.keepalive = message.keepalive;
+        self.deadtime = message.deadtime;
+        self.pings = message.pings;
+        self.agrees = message.digest == config.digest;
+        self.reports.clear();
+        for (at, group) in config.groups.iter().enumerate() {
+            let theirs = if self.agrees {
+                Some(at)
+            } else {
+                message.lines.iter().position(|line| *line == group.digest)
+            };
+            let report = theirs.and_then(|at| message.groups.get(at)).copied();
+            // The list is as long as the configuration's, so there is room.
+            let _ = self.reports.push(report.unwrap_or(UNKNOWN));
+        }
+    }
+}
+
+const UNKNOWN: GroupReport = GroupReport {
+    state: GroupState::Unknown,
+    bid: GroupBid { fit: false, stance: crate::message::Stance::Normal, rank: 0 },
+    epoch: Epoch(0),
+};

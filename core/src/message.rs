@@ -1,0 +1,306 @@
+//! What a heartbeat says, and its bytes: the whole truth of its sender, every time (design section 3).
+
+use heapless::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::frame::{Bytes, FrameError};
+use crate::ids::{Epoch, LinkSet, NodeId};
+use crate::limits::{MAX_FRAME, MAX_GROUPS, MAX_MEMBERS, MAX_PINGS};
+use crate::time::Duration;
+
+/// Where a node is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Phase {
+    /// Learning what runs here and who is there.
+    Starting,
+    /// Takes part.
+    Active,
+    /// Giving everything up.
+    Leaving,
+    /// Runs nothing any more and will say no more.
+    Left,
+}
+
+/// What a node does with a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum GroupState {
+    /// Nothing of it runs here.
+    Idle,
+    /// Wants to start it and waits for the others' word.
+    Claiming,
+    /// Its start has begun.
+    Starting,
+    /// It runs here.
+    Running,
+    /// Its stop has begun.
+    Stopping,
+    /// Nobody has looked yet.
+    #[default]
+    Unknown,
+    /// It could not be stopped; parts may run.
+    Failed,
+}
+
+impl GroupState {
+    /// Whether something of the group may run in this state: between "start begun" and "stop complete".
+    #[must_use]
+    pub const fn may_run(self) -> bool {
+        match self {
+            Self::Idle | Self::Claiming => false,
+            Self::Starting | Self::Running | Self::Stopping | Self::Unknown | Self::Failed => true,
+        }
+    }
+
+    /// Whether the group is meant to run in this state.
+    #[must_use]
+    pub const fn holds(self) -> bool {
+        matches!(self, Self::Starting | Self::Running)
+    }
+}
+
+/// What operators have said about a group on one node; the later is the stronger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub enum Stance {
+    /// Runs it only if nobody else can (`hb_standby`).
+    Standby,
+    /// Nothing was said.
+    #[default]
+    Normal,
+    /// Wants it before others (`hb_takeover`).
+    Ordered,
+}
+
+/// A bid without the parts that the whole node shares; `bids` puts them together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct GroupBid {
+    /// May run it at all.
+    pub fit: bool,
+    /// What operators said.
+    pub stance: Stance,
+    /// Preferred node and present holder, weighed by `auto_failback`: 0 to 3.
+    pub rank: u8,
+}
+
+/// One node's word on one group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct GroupReport {
+    /// What it does with the group.
+    pub state: GroupState,
+    /// How much it wants it.
+    pub bid: GroupBid,
+    /// The epoch under which it holds or claims it, else the newest it knows.
+    pub epoch: Epoch,
+}
+
+/// What the sender has heard from another member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// The other member.
+    pub member: NodeId,
+    /// The low byte of its generation.
+    pub generation: u8,
+    /// The low 16 bits of the newest sequence number heard.
+    pub sequence: u16,
+    /// On which of the sender's links it is heard now; empty: on none.
+    pub links: LinkSet,
+}
+
+/// A heartbeat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Where the sender is in its life.
+    pub phase: Phase,
+    /// Whether its hardware watchdog is armed.
+    pub watchdog: bool,
+    /// How many ping nodes count for its bids.
+    pub pings: u8,
+    /// How often it sends.
+    pub keepalive: Duration,
+    /// The silence after which it wants to be held for dead.
+    pub deadtime: Duration,
+    /// The digest of its resource configuration.
+    pub digest: [u8; 4],
+    /// What it has heard from the others.
+    pub heard: Vec<Heard, MAX_MEMBERS>,
+    /// Its word on every group, in the order of its `haresources`.
+    pub groups: Vec<GroupReport, MAX_GROUPS>,
+    /// The digest of every line of `haresources`, said only while some member's configuration differs.
+    pub lines: Vec<[u8; 2], MAX_GROUPS>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    life: u8,
+    keepalive_millis: u32,
+    deadtime_millis: u32,
+    digest: [u8; 4],
+    heard: Vec<WireHeard, MAX_MEMBERS>,
+    groups: Vec<WireGroup, MAX_GROUPS>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireHeard {
+    member: [u8; 2],
+    generation: u8,
+    sequence: [u8; 2],
+    links: u16,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireGroup {
+    state: u8,
+    epoch: u32,
+}
+
+const LONGEST_INTERVAL_MILLIS: u32 = 24 * 3_600_000;
+
+impl Message {
+    /// Appends the message to a frame that ends with its header.
+    ///
+    /// # Errors
+    /// [`FrameError::Long`] if there is no room.
+    pub fn encode(&self, frame: &mut Bytes) -> Result<(), FrameError> {
+        let wire = Wire {
+            life: phase_bits(self.phase) << 6 | u8::from(self.watchdog) << 5 | (self.pings & 0x1f),
+            keepalive_millis: millis(self.keepalive),
+            deadtime_millis: millis(self.deadtime),
+            digest: self.digest,
+            heard: self.heard.iter().map(WireHeard::from).collect(),
+            groups: self.groups.iter().map(WireGroup::from).collect(),
+        };
+        let mut buffer = [0; MAX_FRAME];
+        let body = postcard::to_slice(&wire, &mut buffer).map_err(|_| FrameError::Long)?;
+        frame.extend_from_slice(body).map_err(|_| FrameError::Long)?;
+        if !self.lines.is_empty() {
+            let lines = postcard::to_slice(&self.lines, &mut buffer).map_err(|_| FrameError::Long)?;
+            frame.extend_from_slice(lines).map_err(|_| FrameError::Long)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a body. What follows the parts known here is left alone, so that later versions may add to it.
+    ///
+    /// # Errors
+    /// [`FrameError::Malformed`], never a panic, whatever the bytes are.
+    pub fn decode(body: &[u8]) -> Result<Self, FrameError> {
+        let malformed = |_| FrameError::Malformed;
+        let (wire, rest) = postcard::take_from_bytes::<Wire>(body).map_err(malformed)?;
+        let lines = match rest {
+            [] => Vec::new(),
+            more => postcard::take_from_bytes(more).map_err(malformed)?.0,
+        };
+        let mut groups = Vec::new();
+        for group in &wire.groups {
+            groups.push(GroupReport::try_from(group)?).map_err(|_| FrameError::Malformed)?;
+        }
+        let pings = wire.life & 0x1f;
+        let in_range = |millis: u32| (1..=LONGEST_INTERVAL_MILLIS).contains(&millis);
+        let intervals_fit = in_range(wire.keepalive_millis)
+            && in_range(wire.deadtime_millis)
+            && wire.keepalive_millis < wire.deadtime_millis;
+        if usize::from(pings) > MAX_PINGS || !intervals_fit {
+            return Err(FrameError::Malformed);
+        }
+        Ok(Self {
+            phase: phase_of(wire.life >> 6),
+            watchdog: wire.life & 0x20 != 0,
+            pings,
+            keepalive: Duration::from_millis(u64::from(wire.keepalive_millis)),
+            deadtime: Duration::from_millis(u64::from(wire.deadtime_millis)),
+            digest: wire.digest,
+            heard: wire.heard.iter().map(Heard::from).collect(),
+            groups,
+            lines,
+        })
+    }
+}
+
+fn millis(span: Duration) -> u32 {
+    u32::try_from(span.millis()).unwrap_or(u32::MAX)
+}
+
+const fn phase_bits(phase: Phase) -> u8 {
+    match phase {
+        Phase::Starting => 0,
+        Phase::Active => 1,
+        Phase::Leaving => 2,
+        Phase::Left => 3,
+    }
+}
+
+const fn phase_of(bits: u8) -> Phase {
+    match bits & 3 {
+        0 => Phase::Starting,
+        1 => Phase::Active,
+        2 => Phase::Leaving,
+        _ => Phase::Left,
+    }
+}
+
+impl From<&Heard> for WireHeard {
+    fn from(heard: &Heard) -> Self {
+        Self {
+            member: heard.member.0,
+            generation: heard.generation,
+            sequence: heard.sequence.to_be_bytes(),
+            links: heard.links.0,
+        }
+    }
+}
+
+impl From<&WireHeard> for Heard {
+    fn from(wire: &WireHeard) -> Self {
+        Self {
+            member: NodeId(wire.member),
+            generation: wire.generation,
+            sequence: u16::from_be_bytes(wire.sequence),
+            links: LinkSet(wire.links),
+        }
+    }
+}
+
+impl From<&GroupReport> for WireGroup {
+    fn from(report: &GroupReport) -> Self {
+        let state = match report.state {
+            GroupState::Idle => 0,
+            GroupState::Claiming => 1,
+            GroupState::Starting => 2,
+            GroupState::Running => 3,
+            GroupState::Stopping => 4,
+            GroupState::Unknown => 5,
+            GroupState::Failed => 6,
+        };
+        let stance = match report.bid.stance {
+            Stance::Standby => 0,
+            Stance::Normal => 1,
+            Stance::Ordered => 2,
+        };
+        let state = state | u8::from(report.bid.fit) << 3 | stance << 4 | (report.bid.rank & 3) << 6;
+        Self { state, epoch: report.epoch.0 }
+    }
+}
+
+impl TryFrom<&WireGroup> for GroupReport {
+    type Error = FrameError;
+
+    fn try_from(wire: &WireGroup) -> Result<Self, FrameError> {
+        let state = match wire.state & 7 {
+            0 => GroupState::Idle,
+            1 => GroupState::Claiming,
+            2 => GroupState::Starting,
+            3 => GroupState::Running,
+            4 => GroupState::Stopping,
+            5 => GroupState::Unknown,
+            6 => GroupState::Failed,
+            _ => return Err(FrameError::Malformed),
+        };
+        let stance = match wire.state >> 4 & 3 {
+            0 => Stance::Standby,
+            1 => Stance::Normal,
+            2 => Stance::Ordered,
+            _ => return Err(FrameError::Malformed),
+        };
+        let bid = GroupBid { fit: wire.state & 8 != 0, stance, rank: wire.state >> 6 };
+        Ok(Self { state, bid, epoch: Epoch(wire.epoch) })
+    }
+}

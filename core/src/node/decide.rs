@@ -1,0 +1,302 @@
+//! Ownership: where each group belongs, whether to claim it, to start it, or to let it go (design section 4).
+
+use super::Node;
+use crate::bids::{self, Bid};
+use crate::claims::{self, Grant};
+use crate::effect::{Effect, Effects, Work};
+use crate::group::Activity;
+use crate::ids::{Epoch, GroupIndex, MemberIndex, Sequence};
+use crate::member::{Fence, Member, Presence};
+use crate::message::{GroupBid, GroupState, Phase, Stance};
+use crate::notice::{ClaimCause, Notice, ReleaseCause};
+use crate::time::Instant;
+
+impl Node {
+    /// Takes one group as far as it can go now.
+    pub(super) fn decide(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {
+        self.heed_newer_orders(group);
+        // Unprobed, or idle to claiming to starting: two decisions at most follow from each other.
+        for _ in 0..2 {
+            match self.group(group).activity {
+                Activity::Unprobed => self.probe(group, effects),
+                Activity::Idle => self.claim_if_ours(now, group, effects),
+                Activity::Claiming { from } => self.pursue_claim(now, group, from, effects),
+                Activity::Starting { cancelled: false, .. } => self.cancel_if_lost(group, effects),
+                Activity::Running => self.release_if_not_ours(now, group, effects),
+                Activity::Probing(_)
+                | Activity::Starting { cancelled: true, .. }
+                | Activity::Stopping { .. }
+                | Activity::Failed => {}
+            }
+        }
+    }
+
+    /// What was found running and nobody disputes is ours from now on.
+    pub(super) fn adopt(&mut self, effects: &mut Effects) {
+        for group in self.config.groups() {
+            let epoch = self.newest_epoch(group).next();
+            let state = self.group_mut(group);
+            if state.activity == Activity::Running && core::mem::replace(&mut state.found_running, false) {
+                state.epoch = epoch;
+                effects.say(Notice::Adopted { group, epoch });
+            }
+        }
+    }
+
+    fn probe(&mut self, group: GroupIndex, effects: &mut Effects) {
+        let job = self.new_job();
+        self.group_mut(group).activity = Activity::Probing(job);
+        effects.order(Effect::Run { job, work: Work::Probe(group) });
+    }
+
+    fn claim_if_ours(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {
+        if self.phase != Phase::Active {
+            return;
+        }
+        let winner = self.winner(group);
+        self.say_if_nobody_fit(group, winner, effects);
+        let may_run_elsewhere = |(_, member): (MemberIndex, &Member)| {
+            member.presence == Presence::Alive && member.report(group).state.may_run()
+        };
+        let ours = winner.is_some_and(|bid| bid.bidder() == self.config.this);
+        if !ours || self.others().any(may_run_elsewhere) || self.preferred_is_starting(now, group) {
+            return;
+        }
+        let cause = self.claim_cause(group);
+        let epoch = self.newest_epoch(group).next();
+        let from = self.sequence.next();
+        let state = self.group_mut(group);
+        state.epoch = epoch;
+        state.activity = Activity::Claiming { from };
+        effects.say(Notice::Claiming { group, epoch, cause });
+    }
+
+    fn claim_cause(&self, group: GroupIndex) -> ClaimCause {
+        let held = |(_, member): &(MemberIndex, &Member)| {
+            member.presence == Presence::Dead && member.report(group).state.may_run()
+        };
+        if let Some((dead, _)) = self.others().find(held) {
+            return ClaimCause::HolderDied(dead);
+        }
+        let released = |(_, member): &(MemberIndex, &Member)| {
+            member.presence != Presence::Unheard && member.report(group).epoch > Epoch(0)
+        };
+        let newest = self.others().filter(released).max_by_key(|(_, member)| member.report(group).epoch);
+        newest
+            .filter(|(_, member)| member.report(group).epoch >= self.group(group).epoch)
+            .map_or(ClaimCause::NobodyRunsIt, |(member, _)| ClaimCause::HolderReleased(member))
+    }
+
+    /// At a common start the preferred node may need a moment more than we do: nothing should start here to move there
+    /// at once. The wait ends with its dead time, whatever keeps it.
+    fn preferred_is_starting(&self, now: Instant, group: GroupIndex) -> bool {
+        self.wait_for_preferred(group).is_some_and(|until| now < until)
+    }
+
+    /// Until when a claim of ours waits for the preferred node; nothing if that is not starting.
+    pub(super) fn wait_for_preferred(&self, group: GroupIndex) -> Option<Instant> {
+        let preferred = self.config.preferred(group)?;
+        let (_, member) = self.others().find(|(at, _)| *at == preferred)?;
+        let starting = member.presence == Presence::Alive && member.phase == Phase::Starting;
+        starting.then(|| member.phase_since + member.deadtime)
+    }
+
+    fn pursue_claim(&mut self, now: Instant, group: GroupIndex, from: Sequence, effects: &mut Effects) {
+        let winner = self.winner(group).map(|bid| bid.bidder());
+        let held_elsewhere = self
+            .others()
+            .find(|(_, member)| member.presence == Presence::Alive && member.report(group).state.holds())
+            .map(|(member, _)| member);
+        if winner != Some(self.config.this) || held_elsewhere.is_some() || self.phase != Phase::Active {
+            self.group_mut(group).activity = Activity::Idle;
+            effects.say(Notice::ClaimWithdrawn { group, winner: held_elsewhere.or(winner) });
+            return;
+        }
+        let fencing = self.config.policy.fencing;
+        let mut granted = true;
+        for at in self.config.others() {
+            let grant = claims::grant(&self.members[usize::from(at.0)], group, from, fencing);
+            granted &= grant.allows();
+            if grant == Grant::NeedsFence {
+                self.fence_if_due(now, at, effects);
+            }
+        }
+        if granted {
+            self.start(now, group, effects);
+        }
+    }
+
+    fn fence_if_due(&mut self, now: Instant, at: MemberIndex, effects: &mut Effects) {
+        let due = match self.members[usize::from(at.0)].fence {
+            Fence::None => true,
+            Fence::Waiting(until) => now >= until,
+            Fence::Running(_) | Fence::Done => false,
+        };
+        if due {
+            let job = self.new_job();
+            self.members[usize::from(at.0)].fence = Fence::Running(job);
+            effects.say(Notice::Fencing(at));
+            effects.order(Effect::Run { job, work: Work::Fence(at) });
+        }
+    }
+
+    fn start(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {
+        for (at, member) in self.config.members().zip(&self.members) {
+            let from_the_dead = at != self.config.this && member.presence == Presence::Dead;
+            if from_the_dead && !self.config.policy.fencing && member.report(group).state.may_run() {
+                effects.say(Notice::Unprotected { group, member: at });
+            }
+        }
+        let job = self.new_job();
+        let newest = self.newest_epoch(group);
+        let state = self.group_mut(group);
+        state.epoch = state.epoch.max(newest);
+        state.activity = Activity::Starting { job, since: now, cancelled: false };
+        if state.stance == Stance::Standby {
+            state.stance = Stance::Normal;
+        }
+        effects.say(Notice::Starting { group, epoch: state.epoch });
+        effects.order(Effect::Run { job, work: Work::Start(group) });
+    }
+
+    fn cancel_if_lost(&mut self, group: GroupIndex, effects: &mut Effects) {
+        let cause = match self.newer_holder(group, effects) {
+            Some(cause) => cause,
+            None if self.phase == Phase::Leaving => ReleaseCause::Leaving,
+            None => return,
+        };
+        if let Activity::Starting { job, since, .. } = self.group(group).activity {
+            self.group_mut(group).activity = Activity::Starting { job, since, cancelled: true };
+            effects.say(Notice::Releasing { group, cause });
+            effects.order(Effect::Cancel(job));
+        }
+    }
+
+    fn release_if_not_ours(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {
+        if let Some(cause) = self.newer_holder(group, effects) {
+            self.release(now, group, cause, effects);
+        } else if self.phase == Phase::Leaving {
+            self.release(now, group, ReleaseCause::Leaving, effects);
+        } else if let Some(heir) = self.fitter(group) {
+            self.release(now, group, ReleaseCause::HigherBid(heir), effects);
+        } else {
+            self.announce_after_dispute(group, effects);
+        }
+    }
+
+    /// A member with a higher bid that could take the group at once if we let it go.
+    fn fitter(&self, group: GroupIndex) -> Option<MemberIndex> {
+        let heir = self.winner(group)?.bidder();
+        let others_are_clear = self.others().all(|(_, member)| match member.presence {
+            Presence::Alive => member.hears_us && !member.report(group).state.may_run(),
+            Presence::Dead | Presence::Left | Presence::Unheard => true,
+        });
+        (self.phase == Phase::Active && heir != self.config.this && others_are_clear).then_some(heir)
+    }
+
+    /// Of two holders the newer epoch wins; of equal epochs, the higher bid.
+    fn newer_holder(&mut self, group: GroupIndex, effects: &mut Effects) -> Option<ReleaseCause> {
+        let ours = (self.group(group).epoch, self.own_bid(group));
+        let mut beaten = None;
+        for (at, member) in self.others() {
+            let report = member.report(group);
+            if member.presence != Presence::Alive || !report.state.holds() {
+                continue;
+            }
+            if (report.epoch, self.bid_of(at, member, group)) > ours {
+                return Some(ReleaseCause::NewerHolder { member: at, ours: ours.0, theirs: report.epoch });
+            }
+            beaten = Some((at, report.epoch));
+        }
+        if let Some((member, theirs)) = beaten
+            && !core::mem::replace(&mut self.group_mut(group).disputed, true)
+        {
+            effects.say(Notice::ConflictWon { group, member, ours: ours.0, theirs });
+        }
+        None
+    }
+
+    fn announce_after_dispute(&mut self, group: GroupIndex, effects: &mut Effects) {
+        let clear = self
+            .others()
+            .all(|(_, member)| member.presence != Presence::Alive || !member.report(group).state.may_run());
+        if clear && core::mem::replace(&mut self.group_mut(group).disputed, false) {
+            effects.order(Effect::Announce(group));
+        }
+    }
+
+    fn say_if_nobody_fit(&mut self, group: GroupIndex, winner: Option<Bid>, effects: &mut Effects) {
+        let nobody = winner.is_none() && self.holder(group).is_none();
+        let said = core::mem::replace(&mut self.group_mut(group).nobody_fit, nobody);
+        if nobody && !said {
+            effects.say(Notice::NobodyFit(group));
+        }
+    }
+
+    /// The highest bid among this node and the members that are alive in both directions and take part.
+    pub(super) fn winner(&self, group: GroupIndex) -> Option<Bid> {
+        let others = self
+            .others()
+            .filter(|(_, member)| member.hears_us() && member.phase == Phase::Active)
+            .map(|(at, member)| self.bid_of(at, member, group));
+        bids::winner(others.chain([self.own_bid(group)]))
+    }
+
+    fn bid_of(&self, at: MemberIndex, member: &Member, group: GroupIndex) -> Bid {
+        Bid::new(at, self.preferred_of(group), member.pings, member.report(group).bid)
+    }
+
+    fn own_bid(&self, group: GroupIndex) -> Bid {
+        Bid::new(self.config.this, self.preferred_of(group), self.own_pings(), self.group_bid(group))
+    }
+
+    fn preferred_of(&self, group: GroupIndex) -> MemberIndex {
+        self.config.preferred(group).unwrap_or(self.config.this)
+    }
+
+    /// How many ping nodes count for our bids: none unless they are to decide.
+    pub(super) const fn own_pings(&self) -> u8 {
+        if self.config.policy.ping_decides { self.pings.counted() } else { 0 }
+    }
+
+    /// The part of our bid that is the group's own.
+    pub(super) fn group_bid(&self, group: GroupIndex) -> GroupBid {
+        let state = self.group(group);
+        let preferred = self.preferred_of(group) == self.config.this;
+        let may_take = self.phase == Phase::Active && !state.failed_here && state.activity != Activity::Failed;
+        GroupBid {
+            fit: may_take && self.configurations_agree(),
+            stance: state.stance,
+            rank: bids::rank(self.config.policy.auto_failback, preferred, state.state().holds()),
+        }
+    }
+
+    /// Whether every member that is alive has the same resource configuration.
+    pub(super) fn configurations_agree(&self) -> bool {
+        self.others().all(|(_, member)| member.presence != Presence::Alive || member.agrees)
+    }
+
+    fn newest_epoch(&self, group: GroupIndex) -> Epoch {
+        let theirs = self.others().map(|(_, member)| member.report(group).epoch).max();
+        theirs.unwrap_or_default().max(self.group(group).epoch)
+    }
+
+    /// Keeps the newest epoch that was ever heard of, also when its sender's next life knows nothing of it; and says
+    /// where a group runs now.
+    pub(super) fn learn_from_reports(
+        &mut self, from: MemberIndex, before: &[crate::message::GroupReport], effects: &mut Effects,
+    ) {
+        for group in self.config.groups() {
+            let report = self.members[usize::from(from.0)].report(group);
+            let at = usize::from(group.0);
+            let was_running = before.get(at).is_some_and(|old| old.state == GroupState::Running);
+            if report.state == GroupState::Running && !was_running {
+                effects.say(Notice::RunsElsewhere { group, member: from, epoch: report.epoch });
+            }
+            let own = self.group_mut(group);
+            if !own.state().holds() {
+                own.epoch = own.epoch.max(report.epoch);
+            }
+        }
+    }
+}

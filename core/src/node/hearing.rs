@@ -1,0 +1,180 @@
+//! Frames in: opened, judged for freshness, and taken to heart. A refused frame changes nothing but a counter.
+
+use super::Node;
+use crate::effect::Effects;
+use crate::frame::Header;
+use crate::freshness::Verdict;
+use crate::ids::{LinkIndex, MemberIndex, Sequence};
+use crate::member::Presence;
+use crate::message::{GroupState, Heard, Message, Phase};
+use crate::notice::Notice;
+use crate::refusal::Refusal;
+use crate::time::Instant;
+
+impl Node {
+    pub(super) fn hear(&mut self, now: Instant, link: LinkIndex, bytes: &[u8], effects: &mut Effects) {
+        if link.0 >= self.config.links {
+            return;
+        }
+        let at = usize::from(link.0);
+        match self.admit(now, link, bytes, effects) {
+            Ok(()) => self.counters[at].accepted = self.counters[at].accepted.saturating_add(1),
+            Err(refusal) => {
+                if let Some(count) = self.counters[at].refuse(&refusal) {
+                    effects.say(Notice::Refused { link, refusal, count });
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, now: Instant, link: LinkIndex, bytes: &[u8], effects: &mut Effects) -> Result<(), Refusal> {
+        let (header, body) = self.keys.open(&self.config.cluster, bytes)?;
+        let from = self.config.member(header.sender).ok_or(Refusal::UnknownMember(header.sender))?;
+        if from == self.config.this {
+            return self.hear_ourselves(link, &header, effects);
+        }
+        let message = Message::decode(body).map_err(|_| Refusal::Body)?;
+        let member = &mut self.members[usize::from(from.0)];
+        let verdict = member.freshness.admit(header.generation, header.sequence);
+        match verdict {
+            Verdict::OldGeneration => return Err(Refusal::OldGeneration),
+            Verdict::OutsideWindow => return Err(Refusal::TooOld),
+            Verdict::FirstContact => {
+                member.begin_life(now);
+                effects.say(Notice::MemberHeard { member: from, generation: header.generation });
+            }
+            Verdict::Restarted => {
+                member.begin_life(now);
+                effects.say(Notice::MemberRestarted { member: from, generation: header.generation });
+                self.forget_orders_about(from);
+            }
+            Verdict::News | Verdict::Late | Verdict::Copy => {}
+        }
+        let brought = self.mark_link(now, from, link, header.sequence, effects);
+        match verdict {
+            Verdict::Copy if !brought => Err(Refusal::Replay),
+            Verdict::Copy | Verdict::Late => {
+                // A frame that an earlier one overtook proves that its sender lives, but says nothing new.
+                Ok(())
+            }
+            _ => {
+                self.mark_alive(now, from, effects);
+                self.take_word(now, from, &message, effects);
+                Ok(())
+            }
+        }
+    }
+
+    /// Broadcasts come back to their sender; anything that we did not send ourselves is another machine's.
+    fn hear_ourselves(&self, link: LinkIndex, header: &Header, effects: &mut Effects) -> Result<(), Refusal> {
+        if header.generation < self.generation {
+            return Err(Refusal::OldGeneration);
+        }
+        if header.generation > self.generation || header.sequence > self.sequence {
+            effects.say(Notice::DuplicateName(link));
+        }
+        Ok(())
+    }
+
+    fn mark_link(&mut self, now: Instant, from: MemberIndex, link: LinkIndex, sequence: Sequence, effects: &mut Effects) -> bool {
+        let member = &mut self.members[usize::from(from.0)];
+        let brought = member.link_brought(now, link, sequence);
+        if let Some(record) = member.links.get_mut(usize::from(link.0))
+            && brought
+            && !record.up
+        {
+            record.up = true;
+            effects.say(Notice::LinkUp { member: from, link });
+        }
+        brought
+    }
+
+    fn mark_alive(&mut self, now: Instant, from: MemberIndex, effects: &mut Effects) {
+        let warntime = self.config.intervals.warntime;
+        let member = &mut self.members[usize::from(from.0)];
+        match member.presence {
+            Presence::Alive => {
+                let interval = now.since(member.silent_since);
+                if member.heard.is_some() && interval > warntime {
+                    effects.say(Notice::LateHeartbeat { member: from, interval });
+                }
+            }
+            Presence::Dead => {
+                member.presence = Presence::Alive;
+                member.end_fence();
+                effects.say(Notice::MemberReturned(from));
+            }
+            Presence::Unheard | Presence::Left => member.presence = Presence::Alive,
+        }
+        member.heard = Some(now);
+        member.silent_since = now;
+    }
+
+    fn take_word(&mut self, now: Instant, from: MemberIndex, message: &Message, effects: &mut Effects) {
+        let own_id = self.config.members[usize::from(self.config.this.0)].id;
+        let heard = message.heard.iter().find(|heard| heard.member == own_id);
+        let confirmed = heard.and_then(|heard| self.confirmed_by(heard));
+        let member = &mut self.members[usize::from(from.0)];
+        let heard_us = core::mem::replace(&mut member.hears_us, confirmed.is_some());
+        member.confirmed = confirmed;
+        if member.hears_us != heard_us {
+            let deaf = Notice::MemberDeaf(from);
+            effects.say(if member.hears_us { Notice::MemberHearsUs(from) } else { deaf });
+        }
+        let before = (member.phase, member.agrees, member.reports.clone());
+        member.take_word(now, message, &self.config);
+        if member.phase != before.0 {
+            effects.say(Notice::MemberPhase { member: from, phase: member.phase });
+        }
+        if member.phase == Phase::Left {
+            member.presence = Presence::Left;
+            self.reply_due = true;
+        }
+        let claims_anew = member.reports.iter().enumerate().any(|(at, report)| {
+            report.state == GroupState::Claiming && before.2.get(at).is_none_or(|old| old != report)
+        });
+        self.reply_due |= claims_anew;
+        self.compare_configurations(from, message, before.1, effects);
+        self.learn_from_reports(from, &before.2, effects);
+    }
+
+    /// Which of our frames a member confirms; none if it does not hear us now, or means an earlier life of ours.
+    fn confirmed_by(&self, heard: &Heard) -> Option<Sequence> {
+        if heard.links.is_empty() || heard.generation != low_byte(self.generation.0) {
+            return None;
+        }
+        let high = self.sequence.0 & !0xffff;
+        let same = high | u32::from(heard.sequence);
+        // The confirmed frame is one of ours, so it cannot be newer than our newest.
+        let sequence = if same <= self.sequence.0 { same } else { same.checked_sub(0x1_0000)? };
+        Some(Sequence(sequence))
+    }
+
+    fn compare_configurations(&mut self, from: MemberIndex, message: &Message, agreed: bool, effects: &mut Effects) {
+        let agrees = self.members[usize::from(from.0)].agrees;
+        if agrees {
+            if !agreed {
+                effects.say(Notice::ConfigurationAgrees(from));
+            }
+            self.differing &= !(1 << from.0);
+            return;
+        }
+        // Which lines differ can be told once the other has noticed too and names its lines.
+        let named = message.lines.len() == message.groups.len();
+        if !named || self.differing & (1 << from.0) != 0 {
+            return;
+        }
+        self.differing |= 1 << from.0;
+        let ours_only = |line: &[u8; 2]| !message.lines.contains(line);
+        let ours = (0u32..).zip(&self.config.groups).filter(|(_, group)| ours_only(&group.digest));
+        let ours = ours.fold(0, |mask, (at, _)| mask | 1 << at);
+        let theirs_only = |line: &&[u8; 2]| self.config.groups.iter().all(|group| group.digest != **line);
+        let theirs = u8::try_from(message.lines.iter().filter(theirs_only).count()).unwrap_or(u8::MAX);
+        effects.say(Notice::ConfigurationDiffers { member: from, ours, theirs });
+    }
+}
+
+/// What a generation looks like in a confirmation.
+pub(super) const fn low_byte(value: u32) -> u8 {
+    value.to_be_bytes()[3]
+}

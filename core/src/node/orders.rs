@@ -1,0 +1,212 @@
+//! Operators' orders: they change bids, and are answered once the groups are where the bids put them.
+
+use super::Node;
+use crate::effect::{Answer, Effect, Effects};
+use crate::group::Activity;
+use crate::ids::{GroupIndex, MemberIndex, OrderId};
+use crate::input::{Command, Scope};
+use crate::limits::MAX_ORDERS;
+use crate::member::Presence;
+use crate::message::{GroupState, Phase, Stance};
+
+/// An order that waits for its outcome.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Order {
+    id: OrderId,
+    kind: Kind,
+    /// Which groups it is about, bit by group.
+    groups: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Standby,
+    Takeover,
+}
+
+/// How far an order has come with one group.
+enum Progress {
+    Done,
+    UnderWay,
+    Failed,
+}
+
+impl Node {
+    pub(super) fn take_order(&mut self, id: OrderId, command: Command, effects: &mut Effects) {
+        let answer = match command {
+            Command::Leave => {
+                if matches!(self.phase, Phase::Starting | Phase::Active) {
+                    self.set_phase(Phase::Leaving, effects);
+                    self.withdraw_claims();
+                }
+                Some(Answer::Done)
+            }
+            Command::Cleanup(which) => Some(self.clean_up(which)),
+            Command::Standby(scope) => self.order(id, Kind::Standby, scope),
+            Command::Takeover(scope) => self.order(id, Kind::Takeover, scope),
+        };
+        if let Some(answer) = answer {
+            effects.order(Effect::Answer { id, answer });
+        }
+    }
+
+    fn withdraw_claims(&mut self) {
+        for group in &mut self.groups {
+            if matches!(group.activity, Activity::Claiming { .. }) {
+                group.activity = Activity::Idle;
+            }
+        }
+    }
+
+    fn clean_up(&mut self, which: Option<GroupIndex>) -> Answer {
+        let mut cleaned = false;
+        for (at, group) in self.config.groups().zip(&mut self.groups) {
+            if which.is_some_and(|which| which != at) {
+                continue;
+            }
+            cleaned |= core::mem::replace(&mut group.failed_here, false);
+            if group.activity == Activity::Failed {
+                group.activity = Activity::Unprobed;
+                cleaned = true;
+            }
+        }
+        if cleaned { Answer::Done } else { Answer::Nothing }
+    }
+
+    /// Changes the bids, unless the order cannot be carried out as things are.
+    fn order(&mut self, id: OrderId, kind: Kind, scope: Scope) -> Option<Answer> {
+        if self.phase != Phase::Active {
+            return Some(Answer::NotActive);
+        }
+        if !self.configurations_agree() {
+            return Some(Answer::ConfigurationDiffers);
+        }
+        let in_scope = |group: &GroupIndex| self.is_in_scope(*group, scope);
+        let concerned = |group: &GroupIndex| match kind {
+            Kind::Standby => self.group(*group).state().holds(),
+            Kind::Takeover => !self.group(*group).state().holds(),
+        };
+        let groups = self.config.groups().filter(in_scope).filter(concerned);
+        let groups = groups.fold(0u32, |mask, group| mask | 1 << group.0);
+        if groups == 0 {
+            return Some(Answer::Nothing);
+        }
+        if kind == Kind::Standby
+            && let Some(stuck) = members_of(groups).find(|group| !self.somebody_else_is_fit(*group))
+        {
+            return Some(Answer::NobodyElse(stuck));
+        }
+        if self.orders.len() == MAX_ORDERS {
+            return Some(Answer::Busy);
+        }
+        for group in members_of(groups) {
+            let state = self.group_mut(group);
+            match kind {
+                Kind::Standby => state.stance = Stance::Standby,
+                Kind::Takeover => {
+                    state.stance = Stance::Ordered;
+                    state.failed_here = false;
+                }
+            }
+        }
+        // The length was checked above.
+        let _ = self.orders.push(Order { id, kind, groups });
+        None
+    }
+
+    fn is_in_scope(&self, group: GroupIndex, scope: Scope) -> bool {
+        let local = self.config.preferred(group) == Some(self.config.this);
+        match scope {
+            Scope::All => true,
+            Scope::Local => local,
+            Scope::Foreign => !local,
+        }
+    }
+
+    fn somebody_else_is_fit(&self, group: GroupIndex) -> bool {
+        self.others().any(|(_, member)| {
+            member.hears_us() && member.phase == Phase::Active && member.report(group).bid.fit
+        })
+    }
+
+    /// Answers the orders whose groups have come to rest.
+    pub(super) fn answer_orders(&mut self, effects: &mut Effects) {
+        let mut at = 0;
+        while let Some(order) = self.orders.get(at).copied() {
+            match self.outcome(&order) {
+                Some(answer) => {
+                    self.orders.swap_remove(at);
+                    effects.order(Effect::Answer { id: order.id, answer });
+                }
+                None => at += 1,
+            }
+        }
+    }
+
+    fn outcome(&self, order: &Order) -> Option<Answer> {
+        if self.phase != Phase::Active {
+            return Some(Answer::NotActive);
+        }
+        for group in members_of(order.groups) {
+            match self.progress(order.kind, group) {
+                Progress::Done => {}
+                Progress::UnderWay => return None,
+                Progress::Failed => return Some(Answer::NotMoved(group)),
+            }
+        }
+        Some(Answer::Done)
+    }
+
+    fn progress(&self, kind: Kind, group: GroupIndex) -> Progress {
+        let own = self.group(group);
+        let runs_elsewhere = self.others().any(|(_, member)| {
+            member.presence == Presence::Alive && member.report(group).state == GroupState::Running
+        });
+        let nobody_can = self.winner(group).is_none();
+        match (kind, own.state()) {
+            (_, GroupState::Failed) => Progress::Failed,
+            (Kind::Standby, GroupState::Idle) if runs_elsewhere => Progress::Done,
+            // It came back, since the other could not run it.
+            (Kind::Standby, GroupState::Running) if own.stance != Stance::Standby => Progress::Failed,
+            (Kind::Standby, GroupState::Running) if !self.somebody_else_is_fit(group) => Progress::Failed,
+            (Kind::Takeover, GroupState::Running) => Progress::Done,
+            (Kind::Takeover, GroupState::Idle) if own.failed_here || own.stance != Stance::Ordered => Progress::Failed,
+            (_, GroupState::Idle) if nobody_can => Progress::Failed,
+            _ => Progress::UnderWay,
+        }
+    }
+
+    /// A newer order of another node ends an older one of ours: a holder that was ordered to take the group gives way
+    /// to another that is ordered to, and a node in standby is needed again when the holder goes standby.
+    pub(super) fn heed_newer_orders(&mut self, group: GroupIndex) {
+        let holds = self.group(group).activity == Activity::Running;
+        let heard = |stance: Stance, holder: bool| {
+            self.others().any(|(_, member)| {
+                let report = member.report(group);
+                member.hears_us() && report.bid.stance == stance && report.state.holds() == holder
+            })
+        };
+        let ended = match self.group(group).stance {
+            Stance::Ordered => holds && heard(Stance::Ordered, false),
+            Stance::Standby => !self.group(group).state().may_run() && heard(Stance::Standby, true),
+            Stance::Normal => false,
+        };
+        if ended {
+            self.group_mut(group).stance = Stance::Normal;
+        }
+    }
+
+    /// A restarted node gets its own groups back under `auto_failback on`, whatever was ordered in its former life,
+    /// as with the original.
+    pub(super) fn forget_orders_about(&mut self, member: MemberIndex) {
+        for (at, group) in self.config.groups().zip(&mut self.groups) {
+            if self.config.preferred(at) == Some(member) {
+                group.stance = Stance::Normal;
+            }
+        }
+    }
+}
+
+fn members_of(groups: u32) -> impl Iterator<Item = GroupIndex> {
+    (0..32u8).filter(move |at| groups & 1 << at != 0).map(GroupIndex)
+}

@@ -1,0 +1,68 @@
+//! A new configuration for a running node: what agrees with the old one stays as it is.
+
+use heapless::Vec;
+
+use super::Node;
+use crate::config::Config;
+use crate::group::{Activity, Group};
+use crate::ids::GroupIndex;
+use crate::member::Member;
+use crate::seal::KeyRing;
+use crate::time::Instant;
+
+/// Why a configuration is not taken. The old one stays in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReconfigureError {
+    /// This node would have another name; that needs a restart.
+    #[error("the name of this node changed; that needs a restart")]
+    OtherNode,
+    /// A group of the old configuration is not idle here and is not in the new one in the same words.
+    #[error("resource group {} of the old configuration is in use here; stop it first", .0.0)]
+    GroupInUse(GroupIndex),
+}
+
+impl Node {
+    /// Takes another configuration and other keys. Members and groups that both configurations have keep their state.
+    /// The next step should follow at once.
+    ///
+    /// # Errors
+    /// [`ReconfigureError`]; nothing was changed then.
+    pub fn reconfigure(&mut self, config: Config, keys: KeyRing, now: Instant) -> Result<(), ReconfigureError> {
+        let id = |config: &Config| config.members[usize::from(config.this.0)].id;
+        if id(&config) != id(&self.config) {
+            return Err(ReconfigureError::OtherNode);
+        }
+        let same = |old: GroupIndex| {
+            let old = &self.config.groups[usize::from(old.0)];
+            let preferred = self.config.members[usize::from(old.preferred.0)].id;
+            config.groups.iter().position(|new| {
+                new.digest == old.digest && config.members[usize::from(new.preferred.0)].id == preferred
+            })
+        };
+        let mut groups: Vec<Group, { crate::limits::MAX_GROUPS }> = config.groups().map(|_| Group::new()).collect();
+        for old in self.config.groups() {
+            match same(old) {
+                Some(new) => groups[new] = *self.group(old),
+                None if self.group(old).activity == Activity::Idle => {}
+                None => return Err(ReconfigureError::GroupInUse(old)),
+            }
+        }
+        let kept = |member: &crate::config::MemberConfig| {
+            let known = self.config.member(member.id).map(|at| self.members[usize::from(at.0)].clone());
+            let mut member = known.unwrap_or_else(|| Member::new(&config, now));
+            // Reports are in the order of the old configuration; the next heartbeat brings them in that of the new one.
+            member.reports.clear();
+            member
+        };
+        self.members = config.members.iter().map(kept).collect();
+        self.groups = groups;
+        if config.pings != self.config.pings {
+            self.pings = super::pings::Pings::new(usize::from(config.pings), now);
+        }
+        self.differing = 0;
+        self.config = config;
+        self.keys = keys;
+        self.next_heartbeat = now;
+        Ok(())
+    }
+}

@@ -1,0 +1,107 @@
+//! Heartbeats out: every keepalive, and at once when something in them changed or somebody waits for our word.
+
+use heapless::Vec;
+
+use super::Node;
+use super::hearing::low_byte;
+use crate::effect::{Effect, Effects};
+use crate::frame::{FrameError, Header};
+use crate::ids::LinkSet;
+use crate::limits::{MAX_GROUPS, MAX_UNSCHEDULED};
+use crate::member::{Member, Presence};
+use crate::message::{GroupReport, Heard, Message, Phase};
+use crate::time::Instant;
+
+/// What was said last, without the parts that change with every frame heard.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Spoken {
+    phase: Option<Phase>,
+    pings: u8,
+    /// The members that are heard, bit by member.
+    heard: u16,
+    naming_lines: bool,
+    reports: Vec<GroupReport, MAX_GROUPS>,
+}
+
+impl Node {
+    pub(super) fn speak_if_due(&mut self, now: Instant, effects: &mut Effects) {
+        let scheduled = now >= self.next_heartbeat;
+        let words = self.words();
+        let wanted = self.reply_due || words != self.spoken;
+        if !scheduled && !(wanted && self.unscheduled < MAX_UNSCHEDULED) {
+            return;
+        }
+        self.unscheduled = if scheduled { 0 } else { self.unscheduled + 1 };
+        self.reply_due = false;
+        self.next_heartbeat = now + self.config.intervals.keepalive;
+        self.sequence = self.sequence.next();
+        // The capacities are chosen so that the longest message fits; a frame that does not is not sent.
+        if self.write_frame(&words, effects).is_ok() {
+            effects.order(Effect::Transmit);
+        }
+        self.spoken = words;
+    }
+
+    fn write_frame(&self, words: &Spoken, effects: &mut Effects) -> Result<(), FrameError> {
+        let header = Header {
+            key: self.keys.signing(),
+            sender: self.config.members[usize::from(self.config.this.0)].id,
+            generation: self.generation,
+            sequence: self.sequence,
+        };
+        let frame = effects.frame_mut();
+        frame.clear();
+        let mut start = [0; 16];
+        let length = header.encode(&mut start)?;
+        frame.extend_from_slice(&start[..length]).map_err(|_| FrameError::Long)?;
+        self.message(words).encode(frame)?;
+        self.keys.close(&self.config.cluster, frame)
+    }
+
+    fn message(&self, words: &Spoken) -> Message {
+        let lines = match words.naming_lines {
+            true => self.config.groups.iter().map(|group| group.digest).collect(),
+            false => Vec::new(),
+        };
+        Message {
+            phase: self.phase,
+            watchdog: false,
+            pings: words.pings,
+            keepalive: self.config.intervals.keepalive,
+            deadtime: self.config.intervals.deadtime,
+            digest: self.config.digest,
+            heard: self.others().filter_map(|(at, member)| {
+                Some(heard(self.config.members[usize::from(at.0)].id, member)?)
+            }).collect(),
+            groups: words.reports.clone(),
+            lines,
+        }
+    }
+
+    fn words(&self) -> Spoken {
+        let alive = |member: &Member| member.presence == Presence::Alive;
+        Spoken {
+            phase: Some(self.phase),
+            pings: self.own_pings(),
+            heard: self.others().filter(|(_, member)| alive(member)).fold(0, |mask, (at, _)| mask | 1 << at.0),
+            naming_lines: !self.configurations_agree(),
+            reports: self.config.groups().map(|group| {
+                let own = self.group(group);
+                GroupReport { state: own.state(), bid: self.group_bid(group), epoch: own.epoch }
+            }).collect(),
+        }
+    }
+}
+
+/// What we say of another member: nothing while it was never heard; no links while it is held for dead.
+fn heard(id: crate::ids::NodeId, member: &Member) -> Option<Heard> {
+    let generation = member.freshness.generation()?;
+    let newest = member.freshness.newest()?;
+    let links = if member.presence == Presence::Alive { member.links_up() } else { LinkSet::EMPTY };
+    Some(Heard {
+        member: id,
+        generation: low_byte(generation.0),
+        sequence: u16::from_be_bytes([newest.0.to_be_bytes()[2], newest.0.to_be_bytes()[3]]),
+        links,
+    })
+}

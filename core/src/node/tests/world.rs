@@ -1,0 +1,365 @@
+//! A small cluster in virtual time for the unit tests: links that can be cut, jobs that take time, hosts that die.
+//! It checks after every event that no group runs twice where that is promised.
+
+use std::collections::BTreeMap;
+use std::vec::Vec;
+
+use crate::config::{Config, Intervals, Parts, Policy, StopFailure};
+use crate::effect::{Answer, Effect, Effects, Work};
+use crate::ids::{Generation, GroupIndex, JobId, LinkIndex, MemberIndex, OrderId};
+use crate::input::{Command, Input, JobFailure, Outcome};
+use crate::message::GroupState;
+use crate::node::Node;
+use crate::notice::Notice;
+use crate::seal::{Key, KeyRing, Method};
+use crate::time::{Duration, Instant};
+
+pub(super) const LINKS: u8 = 2;
+pub(super) const KEEPALIVE: u64 = 200;
+pub(super) const DEADTIME: u64 = 1000;
+pub(super) const INITDEAD: u64 = 3000;
+const DELAY: Duration = Duration::from_micros(300);
+const START_TAKES: Duration = Duration::from_millis(40);
+const STOP_TAKES: Duration = Duration::from_millis(30);
+
+pub(super) struct Host {
+    pub(super) node: Option<Node>,
+    generation: u32,
+    pub(super) runs: Vec<bool>,
+    pub(super) start_fails: bool,
+    pub(super) stop_fails: bool,
+    pub(super) hangs: bool,
+    pub(super) stalled: bool,
+    pub(super) rebooted: u32,
+    pub(super) config: Config,
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Frame { to: usize, link: u8, bytes: Vec<u8> },
+    Job { host: usize, life: u32, job: JobId, work: Work },
+}
+
+pub(super) struct World {
+    pub(super) now: Instant,
+    pub(super) hosts: Vec<Host>,
+    events: BTreeMap<(Instant, u64), Event>,
+    count: u64,
+    /// Cut directions: (from, to, link).
+    pub(super) cuts: Vec<(usize, usize, u8)>,
+    pub(super) notices: Vec<(usize, Notice)>,
+    pub(super) answers: BTreeMap<u32, Answer>,
+    pub(super) frames_sent: u64,
+    pub(super) may_overlap: bool,
+    pub(super) announced: u32,
+    pub(super) fencing_works: bool,
+}
+
+#[derive(Clone)]
+pub(super) struct Setting {
+    pub(super) nodes: Vec<&'static str>,
+    pub(super) groups: Vec<(&'static str, &'static str)>,
+    pub(super) auto_failback: bool,
+    pub(super) fencing: bool,
+    pub(super) stop_failure: StopFailure,
+    pub(super) pings: usize,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            nodes: std::vec!["ha1", "ha2"],
+            groups: std::vec![("ha1", "10.0.0.46 httpd")],
+            auto_failback: true,
+            fencing: false,
+            stop_failure: StopFailure::Block,
+            pings: 0,
+        }
+    }
+}
+
+impl Setting {
+    pub(super) fn config(&self, this: &str) -> Config {
+        let millis = Duration::from_millis;
+        Config::new(&Parts {
+            cluster: "linux-ha",
+            nodes: &self.nodes,
+            this,
+            groups: &self.groups,
+            intervals: Intervals {
+                keepalive: millis(KEEPALIVE),
+                deadtime: millis(DEADTIME),
+                warntime: millis(DEADTIME / 2),
+                initdead: millis(INITDEAD),
+                deadping: millis(DEADTIME),
+            },
+            policy: Policy {
+                auto_failback: self.auto_failback,
+                stop_failure: self.stop_failure,
+                fencing: self.fencing,
+                ping_decides: self.pings > 0,
+            },
+            links: usize::from(LINKS),
+            pings: self.pings,
+        })
+        .unwrap()
+    }
+}
+
+pub(super) fn keys() -> KeyRing {
+    KeyRing::new(2, &[Key::new(2, Method::Sha1, b"secretkey").unwrap()]).unwrap()
+}
+
+impl World {
+    pub(super) fn new(setting: &Setting) -> Self {
+        let hosts = setting.nodes.iter().map(|name| Host {
+            node: None,
+            generation: 100,
+            runs: std::vec![false; setting.groups.len()],
+            start_fails: false,
+            stop_fails: false,
+            hangs: false,
+            stalled: false,
+            rebooted: 0,
+            config: setting.config(name),
+        });
+        Self {
+            now: Instant::from_micros(5_000_000),
+            hosts: hosts.collect(),
+            events: BTreeMap::new(),
+            count: 0,
+            cuts: Vec::new(),
+            notices: Vec::new(),
+            answers: BTreeMap::new(),
+            frames_sent: 0,
+            may_overlap: false,
+            announced: 0,
+            fencing_works: true,
+        }
+    }
+
+    /// All hosts boot at once and the cluster comes to rest.
+    pub(super) fn started(setting: &Setting) -> Self {
+        let mut world = Self::new(setting);
+        (0..world.hosts.len()).for_each(|host| world.boot(host));
+        world.run(2 * DEADTIME);
+        world
+    }
+
+    pub(super) fn boot(&mut self, host: usize) {
+        let place = &mut self.hosts[host];
+        place.generation += 1;
+        place.node = Some(Node::new(place.config.clone(), keys(), Generation(place.generation), self.now));
+        self.step(host, Input::Tick);
+    }
+
+    /// The power goes: nothing runs any more.
+    pub(super) fn power_cut(&mut self, host: usize) {
+        self.hosts[host].node = None;
+        self.hosts[host].runs.fill(false);
+    }
+
+    /// The daemon is killed: what runs goes on running.
+    pub(super) fn kill_daemon(&mut self, host: usize) {
+        self.hosts[host].node = None;
+    }
+
+    pub(super) fn cut(&mut self, from: usize, to: usize) {
+        self.cuts.extend((0..LINKS).map(|link| (from, to, link)));
+    }
+
+    pub(super) fn cut_link(&mut self, link: u8) {
+        self.cuts.extend([(0, 1, link), (1, 0, link)]);
+    }
+
+    pub(super) fn partition(&mut self) {
+        self.cut(0, 1);
+        self.cut(1, 0);
+    }
+
+    pub(super) fn order(&mut self, host: usize, id: u32, command: Command) {
+        self.step(host, Input::Order { id: OrderId(id), command });
+    }
+
+    pub(super) fn node(&self, host: usize) -> &Node {
+        self.hosts[host].node.as_ref().expect("the host is up")
+    }
+
+    pub(super) fn state(&self, host: usize, group: u8) -> GroupState {
+        self.node(host).group_here(GroupIndex(group)).expect("the group exists").state()
+    }
+
+    /// On which hosts the group really runs.
+    pub(super) fn owners(&self, group: usize) -> Vec<usize> {
+        (0..self.hosts.len()).filter(|host| self.hosts[*host].runs[group]).collect()
+    }
+
+    pub(super) fn said(&self, host: usize, wanted: impl Fn(&Notice) -> bool) -> bool {
+        self.notices.iter().any(|(at, notice)| *at == host && wanted(notice))
+    }
+
+    pub(super) fn run(&mut self, millis: u64) {
+        let end = self.now + Duration::from_millis(millis);
+        self.run_until(end, |_| false);
+    }
+
+    /// Goes on until something holds; gives how long that took, or nothing if it never did.
+    pub(super) fn run_for(&mut self, millis: u64, until: impl Fn(&Self) -> bool) -> Option<u64> {
+        let begin = self.now;
+        let end = self.now + Duration::from_millis(millis);
+        self.run_until(end, &until);
+        until(self).then(|| self.now.since(begin).millis())
+    }
+
+    fn run_until(&mut self, end: Instant, until: impl Fn(&Self) -> bool) {
+        while !until(self) {
+            let event = self.events.first_key_value().map(|((at, _), _)| *at);
+            let awake = |host: &&Host| !host.stalled;
+            let deadlines = self.hosts.iter().filter(awake).filter_map(|host| host.node.as_ref());
+            let deadline = deadlines.map(Node::next_deadline).min();
+            let next = [event, deadline].into_iter().flatten().min().unwrap_or(end).max(self.now);
+            if next > end {
+                self.now = end;
+                return;
+            }
+            self.now = next;
+            if event.is_some_and(|at| at <= next) {
+                let ((_, _), event) = self.events.pop_first().expect("it was there");
+                self.happen(event);
+            } else {
+                for host in 0..self.hosts.len() {
+                    let due = |node: &Node| node.next_deadline() <= self.now;
+                    if !self.hosts[host].stalled && self.hosts[host].node.as_ref().is_some_and(due) {
+                        self.step(host, Input::Tick);
+                    }
+                }
+            }
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Frame { to, link, bytes } => {
+                if self.hosts[to].stalled {
+                    // It waits in the socket.
+                    let at = self.now + Duration::from_millis(1);
+                    self.schedule(at, Event::Frame { to, link, bytes });
+                } else if self.hosts[to].node.is_some() {
+                    self.step(to, Input::Frame { link: LinkIndex(link), bytes: &bytes });
+                }
+            }
+            Event::Job { host, life, job, work } => {
+                if self.hosts[host].generation != life || self.hosts[host].node.is_none() {
+                    return;
+                }
+                if self.hosts[host].stalled {
+                    let at = self.now + Duration::from_millis(1);
+                    self.schedule(at, Event::Job { host, life, job, work });
+                    return;
+                }
+                let outcome = self.finish(host, work);
+                self.step(host, Input::JobEnded { job, outcome });
+            }
+        }
+    }
+
+    fn finish(&mut self, host: usize, work: Work) -> Outcome {
+        let place = &mut self.hosts[host];
+        match work {
+            Work::Probe(group) if place.runs[usize::from(group.0)] => Outcome::Done,
+            Work::Probe(_) => Outcome::NotRunning,
+            Work::Start(_) if place.start_fails => Outcome::Failed(JobFailure::Refused),
+            Work::Start(_) => Outcome::Done,
+            Work::Stop(_) if place.stop_fails => Outcome::Failed(JobFailure::TimedOut),
+            Work::Stop(group) => {
+                place.runs[usize::from(group.0)] = false;
+                Outcome::Done
+            }
+            Work::Fence(_) if !self.fencing_works => Outcome::Failed(JobFailure::Refused),
+            Work::Fence(member) => {
+                self.power_cut(usize::from(member.0));
+                Outcome::Done
+            }
+        }
+    }
+
+    pub(super) fn schedule_frame(&mut self, to: usize, link: u8, bytes: Vec<u8>) {
+        let at = self.now + DELAY;
+        self.schedule(at, Event::Frame { to, link, bytes });
+    }
+
+    fn schedule(&mut self, at: Instant, event: Event) {
+        self.count += 1;
+        self.events.insert((at, self.count), event);
+    }
+
+    pub(super) fn step(&mut self, host: usize, input: Input<'_>) {
+        let mut effects = Effects::new();
+        let Some(node) = &mut self.hosts[host].node else { return };
+        node.step(self.now, input, &mut effects);
+        for effect in effects.iter() {
+            self.carry_out(host, effect, effects.frame());
+        }
+        self.check();
+    }
+
+    fn carry_out(&mut self, host: usize, effect: Effect, frame: &[u8]) {
+        match effect {
+            Effect::Transmit => {
+                self.frames_sent += 1;
+                for to in (0..self.hosts.len()).filter(|to| *to != host) {
+                    for link in 0..LINKS {
+                        if !self.cuts.contains(&(host, to, link)) {
+                            self.schedule_frame(to, link, frame.to_vec());
+                        }
+                    }
+                }
+            }
+            Effect::Run { job, work } => {
+                let place = &mut self.hosts[host];
+                let life = place.generation;
+                let takes = match work {
+                    Work::Start(group) => {
+                        place.runs[usize::from(group.0)] = true;
+                        START_TAKES
+                    }
+                    Work::Stop(_) => STOP_TAKES,
+                    Work::Probe(_) => Duration::from_millis(5),
+                    Work::Fence(_) => Duration::from_millis(100),
+                };
+                if !place.hangs {
+                    self.schedule(self.now + takes, Event::Job { host, life, job, work });
+                }
+            }
+            Effect::Cancel(job) => {
+                let outcome = Outcome::Failed(JobFailure::Cancelled);
+                self.events.retain(|_, event| !matches!(event, Event::Job { host: at, job: other, .. } if (*at, *other) == (host, job)));
+                self.step(host, Input::JobEnded { job, outcome });
+            }
+            Effect::Announce(_) => self.announced += 1,
+            Effect::Answer { id, answer } => {
+                self.answers.insert(id.0, answer);
+            }
+            Effect::Notice(notice) => self.notices.push((host, notice)),
+            Effect::Reboot(_) => {
+                self.hosts[host].rebooted += 1;
+                self.power_cut(host);
+            }
+            Effect::Leave => self.kill_daemon(host),
+        }
+    }
+
+    fn check(&self) {
+        if self.may_overlap {
+            return;
+        }
+        for group in 0..self.hosts[0].runs.len() {
+            let owners = self.owners(group);
+            assert!(owners.len() <= 1, "group {group} runs on {owners:?} at {:?}: {:#?}", self.now, self.notices);
+        }
+    }
+
+    pub(super) fn member(host: usize) -> MemberIndex {
+        MemberIndex(u8::try_from(host).unwrap())
+    }
+}

@@ -1,0 +1,90 @@
+//! Silence: when a link, a member or a ping node is held for dead, and what a stall of our own means for that.
+
+use super::Node;
+use crate::effect::Effects;
+use crate::group::Activity;
+use crate::ids::{LinkIndex, MemberIndex};
+use crate::member::{Member, Presence};
+use crate::notice::Notice;
+use crate::time::{Duration, Instant};
+
+impl Node {
+    /// A node that did nothing for longer than its dead time (stopped, swapped, paused) must first hear what was said
+    /// meanwhile: everybody's silence begins anew, and acknowledgements from before it are worth nothing.
+    pub(super) fn notice_stall(&mut self, now: Instant, effects: &mut Effects) {
+        let gap = now.since(self.last_step);
+        if gap <= self.config.intervals.deadtime {
+            return;
+        }
+        effects.say(Notice::Stalled(gap));
+        for member in &mut self.members {
+            member.silent_since = now;
+            member.links.iter_mut().filter(|link| link.up).for_each(|link| link.heard = Some(now));
+        }
+        self.pings.forgive(now);
+        let from = self.sequence.next();
+        for group in &mut self.groups {
+            if matches!(group.activity, Activity::Claiming { .. }) {
+                group.activity = Activity::Claiming { from };
+            }
+        }
+        self.reply_due = true;
+    }
+
+    /// Judges silence; the caller has handed in every frame that was waiting.
+    pub(super) fn judge_silence(&mut self, now: Instant, effects: &mut Effects) {
+        let initial_limit = self.config.intervals.initdead;
+        let (this, started) = (self.config.this, self.started);
+        for (at, member) in self.config.members().zip(&mut self.members) {
+            if at == this {
+                continue;
+            }
+            member.judge_links(now, at, effects);
+            let (since, limit) = match member.presence {
+                Presence::Unheard => (started.max(member.silent_since), initial_limit),
+                Presence::Alive => (member.silent_since, member.deadtime),
+                Presence::Dead | Presence::Left => continue,
+            };
+            if now >= since + limit {
+                member.presence = Presence::Dead;
+                member.hears_us = false;
+                member.end_fence();
+                effects.say(Notice::MemberDead { member: at, silence: now.since(since), limit });
+            }
+        }
+        self.pings.judge_silence(now, &self.config, effects);
+    }
+}
+
+impl Member {
+    fn judge_links(&mut self, now: Instant, member: MemberIndex, effects: &mut Effects) {
+        let deadtime = self.deadtime;
+        let mut lost = false;
+        for (at, link) in (0u8..).zip(&mut self.links) {
+            let silence = link.heard.map_or(Duration::ZERO, |heard| now.since(heard));
+            if link.up && silence >= deadtime {
+                link.up = false;
+                lost = true;
+                effects.say(Notice::LinkDead { member, link: LinkIndex(at), silence });
+            }
+        }
+        let left = self.links_up();
+        if lost && left.len() == 1 && self.presence == Presence::Alive {
+            // 16 links fit in a u8.
+            let link = LinkIndex(u8::try_from(left.0.trailing_zeros()).unwrap_or(u8::MAX));
+            effects.say(Notice::OnePathLeft { member, link });
+        }
+    }
+
+    /// When its silence, or that of a link to it, is to be judged next.
+    pub(super) fn silence_deadline(&self, started: Instant, initdead: Duration) -> Option<Instant> {
+        let links = self.links.iter().filter(|link| link.up).filter_map(|link| link.heard);
+        let links = links.map(|heard| heard + self.deadtime).min();
+        let own = match self.presence {
+            Presence::Unheard => Some(started.max(self.silent_since) + initdead),
+            Presence::Alive => Some(self.silent_since + self.deadtime),
+            Presence::Dead | Presence::Left => None,
+        };
+        [links, own].into_iter().flatten().min()
+    }
+}

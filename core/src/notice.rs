@@ -1,0 +1,266 @@
+//! What a node decides or notices, as data with its reasons. Log lines, events and hooks are renderings of these; no
+//! prose is made here.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Epoch, Generation, GroupIndex, JobId, LinkIndex, MemberIndex, PingIndex};
+use crate::input::JobFailure;
+use crate::message::{GroupState, Phase};
+use crate::refusal::Refusal;
+use crate::time::Duration;
+
+/// One thing worth saying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Notice {
+    /// This node's own phase changed.
+    Phase(Phase),
+    /// A member's frames come in on a link on which they did not.
+    LinkUp {
+        /// Who.
+        member: MemberIndex,
+        /// On which of our links.
+        link: LinkIndex,
+    },
+    /// Nothing came from a member over a link for its dead time.
+    LinkDead {
+        /// Who.
+        member: MemberIndex,
+        /// On which of our links.
+        link: LinkIndex,
+        /// The silence.
+        silence: Duration,
+    },
+    /// One path to a member is left where there were more: the next failure looks like its death.
+    OnePathLeft {
+        /// Who.
+        member: MemberIndex,
+        /// The path that still works.
+        link: LinkIndex,
+    },
+    /// A member is heard for the first time since our start.
+    MemberHeard {
+        /// Who.
+        member: MemberIndex,
+        /// Its life.
+        generation: Generation,
+    },
+    /// A member hears us too: it is alive in both directions.
+    MemberHearsUs(MemberIndex),
+    /// A member that we hear no longer hears us.
+    MemberDeaf(MemberIndex),
+    /// A member came back with a new generation.
+    MemberRestarted {
+        /// Who.
+        member: MemberIndex,
+        /// Its new life.
+        generation: Generation,
+    },
+    /// A member said that its phase changed.
+    MemberPhase {
+        /// Who.
+        member: MemberIndex,
+        /// Its phase.
+        phase: Phase,
+    },
+    /// A member was silent for its dead time on every link, or never heard for the initial dead time.
+    MemberDead {
+        /// Who.
+        member: MemberIndex,
+        /// The silence.
+        silence: Duration,
+        /// How much of it was allowed.
+        limit: Duration,
+    },
+    /// A member that we held for dead speaks again in the same life: a partition healed, or it was stalled.
+    MemberReturned(MemberIndex),
+    /// A heartbeat came later than the warning time.
+    LateHeartbeat {
+        /// From whom.
+        member: MemberIndex,
+        /// The gap.
+        interval: Duration,
+    },
+    /// This node itself did nothing for longer than its dead time; it listens before it judges anybody.
+    Stalled(Duration),
+    /// A ping node answers.
+    PingUp(PingIndex),
+    /// A ping node does not answer any more.
+    PingDead(PingIndex),
+    /// The number of reachable ping nodes that counts for our bids changed.
+    PingsCount(u8),
+    /// A member's resource configuration differs from ours: nobody takes anything over.
+    ConfigurationDiffers {
+        /// Whose.
+        member: MemberIndex,
+        /// Our groups that its file does not have in the same words, bit by group index. All, if it named no lines.
+        ours: u32,
+        /// How many lines of its file ours does not have.
+        theirs: u8,
+    },
+    /// A member's resource configuration agrees again.
+    ConfigurationAgrees(MemberIndex),
+    /// The first look at a group found this.
+    Probed {
+        /// Which group.
+        group: GroupIndex,
+        /// What it is now.
+        state: GroupState,
+    },
+    /// A group that ran here before our start is kept, since nobody else has it.
+    Adopted {
+        /// Which group.
+        group: GroupIndex,
+        /// Under which epoch.
+        epoch: Epoch,
+    },
+    /// We claim a group.
+    Claiming {
+        /// Which group.
+        group: GroupIndex,
+        /// Under which epoch.
+        epoch: Epoch,
+        /// Why it needs somebody.
+        cause: ClaimCause,
+    },
+    /// We withdraw a claim.
+    ClaimWithdrawn {
+        /// Which group.
+        group: GroupIndex,
+        /// In favour of whom; nobody if we may not run it any more.
+        winner: Option<MemberIndex>,
+    },
+    /// A group is taken from a dead member that could not be fenced: as in the original, and as unsafe.
+    Unprotected {
+        /// Which group.
+        group: GroupIndex,
+        /// The dead member.
+        member: MemberIndex,
+    },
+    /// Every member's word is there, the start begins.
+    Starting {
+        /// Which group.
+        group: GroupIndex,
+        /// Under which epoch.
+        epoch: Epoch,
+    },
+    /// A group runs.
+    Started {
+        /// Which group.
+        group: GroupIndex,
+        /// How long the start took.
+        took: Duration,
+    },
+    /// A start failed; the group is given up here until it is cleaned up or ordered.
+    StartFailed {
+        /// Which group.
+        group: GroupIndex,
+        /// The job that failed.
+        job: JobId,
+        /// How.
+        failure: JobFailure,
+    },
+    /// A group is let go.
+    Releasing {
+        /// Which group.
+        group: GroupIndex,
+        /// Why.
+        cause: ReleaseCause,
+    },
+    /// A group is stopped here.
+    Stopped {
+        /// Which group.
+        group: GroupIndex,
+        /// How long the stop took.
+        took: Duration,
+    },
+    /// A group could not be stopped.
+    StopFailed {
+        /// Which group.
+        group: GroupIndex,
+        /// The job that failed.
+        job: JobId,
+        /// How.
+        failure: JobFailure,
+    },
+    /// Another node holds a group that we hold; ours is newer or the better bid, so the other must stop.
+    ConflictWon {
+        /// Which group.
+        group: GroupIndex,
+        /// Who else has it.
+        member: MemberIndex,
+        /// Our epoch.
+        ours: Epoch,
+        /// Its epoch.
+        theirs: Epoch,
+    },
+    /// A group that runs on another member now.
+    RunsElsewhere {
+        /// Which group.
+        group: GroupIndex,
+        /// Where.
+        member: MemberIndex,
+        /// Under which epoch.
+        epoch: Epoch,
+    },
+    /// A group that needs somebody can run nowhere.
+    NobodyFit(GroupIndex),
+    /// A dead member is being fenced.
+    Fencing(MemberIndex),
+    /// A dead member was fenced: it can run nothing.
+    Fenced(MemberIndex),
+    /// Fencing failed; it is tried again after a pause.
+    FencingFailed {
+        /// Who.
+        member: MemberIndex,
+        /// How.
+        failure: JobFailure,
+        /// The pause.
+        retry_in: Duration,
+    },
+    /// Frames of a link were refused for one reason; said for the 1st, 10th, 100th ... such frame.
+    Refused {
+        /// Which link.
+        link: LinkIndex,
+        /// Why.
+        refusal: Refusal,
+        /// How many so far.
+        count: u32,
+    },
+    /// Another machine sends under our name.
+    DuplicateName(LinkIndex),
+    /// Notices that found no room in one step.
+    Dropped(u32),
+}
+
+/// Why a group needs somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClaimCause {
+    /// Nobody runs it, and we are where it belongs.
+    NobodyRunsIt,
+    /// Its holder died.
+    HolderDied(MemberIndex),
+    /// Its holder let it go.
+    HolderReleased(MemberIndex),
+}
+
+/// Why a group is let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReleaseCause {
+    /// Another member's bid is higher.
+    HigherBid(MemberIndex),
+    /// This node leaves.
+    Leaving,
+    /// Another member holds it under a newer epoch, or under the same with a higher bid.
+    NewerHolder {
+        /// Who.
+        member: MemberIndex,
+        /// Our epoch.
+        ours: Epoch,
+        /// Its epoch.
+        theirs: Epoch,
+    },
+    /// Its start failed and what was started is stopped again.
+    FailedStart,
+    /// Only parts of it were running at our start, or its state could not be told.
+    NotWhole,
+}

@@ -1,0 +1,222 @@
+//! The keys of `authkeys`: closes frames with a tag and opens those that carry a right one. Knows no members and no
+//! time; whether an authentic frame is fresh is `freshness`.
+
+use crc::{CRC_32_ISO_HDLC, Crc, Table};
+use heapless::Vec;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+
+use crate::frame::{Bytes, FrameError, Header};
+use crate::limits::{MAX_KEYS, MAX_SECRET};
+
+/// HMAC tags are cut to this many bytes.
+pub const HMAC_TAG: usize = 16;
+/// A `crc` tag is this long.
+pub const CRC_TAG: usize = 4;
+
+static CRC32: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
+
+/// How a key closes a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Method {
+    /// CRC-32: integrity only, no secret.
+    Crc,
+    /// HMAC-MD5.
+    Md5,
+    /// HMAC-SHA1.
+    Sha1,
+    /// HMAC-SHA256.
+    Sha256,
+}
+
+/// One key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key {
+    number: u8,
+    method: Method,
+    secret: Vec<u8, MAX_SECRET>,
+}
+
+/// Why a key ring is refused. The old one, if there is one, stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Numbers go from 0 to 15.
+    #[error("key number {0} is not between 0 and 15")]
+    Number(u8),
+    /// A secret is longer than [`MAX_SECRET`] bytes.
+    #[error("key {0} is longer than {MAX_SECRET} bytes")]
+    TooLong(u8),
+    /// Two keys with one number.
+    #[error("key number {0} is given twice")]
+    Twice(u8),
+    /// The key that should sign is not there.
+    #[error("there is no key {0} to sign with")]
+    NoSigningKey(u8),
+}
+
+/// All valid keys and the one that signs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyRing {
+    signing: u8,
+    keys: Vec<Key, MAX_KEYS>,
+}
+
+/// Why a frame was not let in. Nothing but a counter changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum SealError {
+    /// The bytes are not a frame.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// Closed with a key that is not in our file.
+    #[error("signed with key {0}, which authkeys does not have")]
+    UnknownKey(u8),
+    /// The tag is wrong: another key, another cluster, or a forgery.
+    #[error("failed authentication with key {0}")]
+    WrongTag(u8),
+}
+
+impl Key {
+    /// A key; the secret of a `crc` key is not used.
+    ///
+    /// # Errors
+    /// [`KeyError::Number`] or [`KeyError::TooLong`].
+    pub fn new(number: u8, method: Method, secret: &[u8]) -> Result<Self, KeyError> {
+        if usize::from(number) >= MAX_KEYS {
+            return Err(KeyError::Number(number));
+        }
+        let secret = Vec::from_slice(secret).map_err(|_| KeyError::TooLong(number))?;
+        Ok(Self { number, method, secret })
+    }
+}
+
+impl KeyRing {
+    /// The ring of `keys` that signs with number `signing`.
+    ///
+    /// # Errors
+    /// [`KeyError::Twice`] or [`KeyError::NoSigningKey`].
+    pub fn new(signing: u8, keys: &[Key]) -> Result<Self, KeyError> {
+        let mut ring = Self { signing, keys: Vec::new() };
+        for key in keys {
+            if ring.key(key.number).is_some() || ring.keys.push(key.clone()).is_err() {
+                return Err(KeyError::Twice(key.number));
+            }
+        }
+        ring.key(signing).ok_or(KeyError::NoSigningKey(signing))?;
+        Ok(ring)
+    }
+
+    /// The number of the key that signs.
+    #[must_use]
+    pub const fn signing(&self) -> u8 {
+        self.signing
+    }
+
+    /// Appends the tag to a frame that ends with its body.
+    ///
+    /// # Errors
+    /// [`FrameError::Long`] if there is no room for the tag.
+    pub fn close(&self, cluster: &str, frame: &mut Bytes) -> Result<(), FrameError> {
+        // The constructor saw the signing key; without one nothing could be said, so an empty tag is never sent.
+        let key = self.key(self.signing).ok_or(FrameError::Malformed)?;
+        let tag = key.tag(cluster, frame);
+        frame.extend_from_slice(&tag[..key.tag_length()]).map_err(|_| FrameError::Long)
+    }
+
+    /// Opens a frame: its header and body, if the tag is right.
+    ///
+    /// # Errors
+    /// [`SealError`], never a panic, whatever the bytes are.
+    pub fn open<'a>(&self, cluster: &str, bytes: &'a [u8]) -> Result<(Header, &'a [u8]), SealError> {
+        let (header, rest) = Header::decode(bytes)?;
+        let key = self.key(header.key).ok_or(SealError::UnknownKey(header.key))?;
+        let length = key.tag_length();
+        let body_length = rest.len().checked_sub(length).ok_or(FrameError::Short)?;
+        let (covered, tag) = bytes.split_at(bytes.len() - length);
+        if key.verify(cluster, covered, tag) {
+            Ok((header, &rest[..body_length]))
+        } else {
+            Err(SealError::WrongTag(header.key))
+        }
+    }
+
+    fn key(&self, number: u8) -> Option<&Key> {
+        self.keys.iter().find(|key| key.number == number)
+    }
+}
+
+impl Key {
+    const fn tag_length(&self) -> usize {
+        match self.method {
+            Method::Crc => CRC_TAG,
+            Method::Md5 | Method::Sha1 | Method::Sha256 => HMAC_TAG,
+        }
+    }
+
+    fn tag(&self, cluster: &str, covered: &[u8]) -> [u8; HMAC_TAG] {
+        match self.method {
+            Method::Crc => {
+                let mut tag = [0; HMAC_TAG];
+                tag[..CRC_TAG].copy_from_slice(&crc_of(cluster, covered).to_be_bytes());
+                tag
+            }
+            Method::Md5 => finish(self.mac::<Hmac<md5::Md5>>(cluster, covered)),
+            Method::Sha1 => finish(self.mac::<Hmac<sha1::Sha1>>(cluster, covered)),
+            Method::Sha256 => finish(self.mac::<Hmac<sha2::Sha256>>(cluster, covered)),
+        }
+    }
+
+    fn verify(&self, cluster: &str, covered: &[u8], tag: &[u8]) -> bool {
+        let matches = |mac: Option<bool>| mac.unwrap_or(false);
+        match self.method {
+            Method::Crc => crc_of(cluster, covered).to_be_bytes() == tag,
+            Method::Md5 => {
+                matches(self.mac::<Hmac<md5::Md5>>(cluster, covered).map(|m| m.verify_truncated_left(tag).is_ok()))
+            }
+            Method::Sha1 => {
+                matches(self.mac::<Hmac<sha1::Sha1>>(cluster, covered).map(|m| m.verify_truncated_left(tag).is_ok()))
+            }
+            Method::Sha256 => matches(
+                self.mac::<Hmac<sha2::Sha256>>(cluster, covered).map(|m| m.verify_truncated_left(tag).is_ok()),
+            ),
+        }
+    }
+
+    /// HMAC takes secrets of any length, so there is always one; the option spares an `expect`.
+    fn mac<M: Mac + KeyInit>(&self, cluster: &str, covered: &[u8]) -> Option<M> {
+        let mut mac = <M as KeyInit>::new_from_slice(&self.secret).ok()?;
+        mac.update(cluster.as_bytes());
+        mac.update(&[0]);
+        mac.update(covered);
+        Some(mac)
+    }
+}
+
+fn crc_of(cluster: &str, covered: &[u8]) -> u32 {
+    let mut digest = CRC32.digest();
+    digest.update(cluster.as_bytes());
+    digest.update(&[0]);
+    digest.update(covered);
+    digest.finalize()
+}
+
+fn finish<M: Mac>(mac: Option<M>) -> [u8; HMAC_TAG] {
+    let mut tag = [0; HMAC_TAG];
+    if let Some(mac) = mac {
+        let whole = mac.finalize().into_bytes();
+        tag.iter_mut().zip(whole.iter()).for_each(|(to, from)| *to = *from);
+    }
+    tag
+}
+
+// Secrets never reach a log.
+impl core::fmt::Debug for Key {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Key").field("number", &self.number).field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+impl core::fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("KeyRing").field("signing", &self.signing).field("keys", &self.keys).finish()
+    }
+}
