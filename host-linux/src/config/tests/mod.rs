@@ -1,0 +1,6 @@
+//! Whole configurations, each a change to a good one.
+
+mod advice;
+mod original;
+mod reports;
+mod robustness;
