@@ -91,7 +91,7 @@ impl Advice<'_> {
         if count == 1 {
             let message = "there is no other node: nothing can be taken over";
             self.warn_of_directive("node", message, "list the other members with `node`");
-        } else if count >= 4 && count % 2 == 0 && self.configuration().fencing.is_empty() {
+        } else if count >= 4 && count.is_multiple_of(2) && self.configuration().fencing.is_empty() {
             let message =
                 format!("an even number of nodes, {count}, can split into halves of which none is larger");
             self.warn_of_directive("node", message, "add or remove a node, or configure fencing");

@@ -141,7 +141,11 @@ fn check_logging(ha_cf: &mut HaCf<'_>) {
 /// A time as `ha.cf` writes it.
 pub(super) fn show(time: Duration) -> String {
     let milliseconds = time.as_millis();
-    if milliseconds % 1000 == 0 { format!("{} s", milliseconds / 1000) } else { format!("{milliseconds} ms") }
+    if milliseconds.is_multiple_of(1000) {
+        format!("{} s", milliseconds / 1000)
+    } else {
+        format!("{milliseconds} ms")
+    }
 }
 
 #[cfg(test)]

@@ -310,18 +310,41 @@ pub const DIRECTIVES: &[Directive] = &[
 mod tests {
     use super::*;
 
+    /// What the original's `heartbeat -D` prints.
+    const ORIGINAL: &str = "\
+Directive                Default   Description
+--------------------------------------------------------------------------------
+cluster                  linux-ha  the name of cluster
+hopfudge                 1         # of hops above cluster size
+keepalive                1000ms    keepalive time
+deadtime                 30000ms   node deadtime
+baud                     19200     baud rate
+auto_failback            legacy    auto failback
+hbgenmethod              file      protocol generation computation method
+realtime                 true      enable realtime behavior?
+msgfmt                   classic   message format in the wire
+conn_logd_time           60        the interval to reconnect to logd
+log_badpack              true      warn about bad packets
+syslogmsgfmt             true      log to files in syslog format
+pacemaker                false     enable Pacemaker resource management
+autojoin                 none      set automatic join mode/style
+uuidfrom                 file      set the source for uuid
+compression              zlib      set compression module
+compression_threshold    2         set compression threshold
+traditional_compression  no        set traditional_compression
+max_rexmit_delay         250       set the maximum rexmit delay time
+record_config_changes    on        record changes to the cib (valid only with: pacemaker on)
+record_pengine_inputs    on        record the input used by the policy engine (valid only with: pacemaker on)
+enable_config_writes     on        write configuration changes to disk (valid only with: pacemaker on)
+memreserve               6500      number of kbytes to preallocate in heartbeat
+";
+
     #[test]
-    fn the_table_is_printed_as_the_original_prints_it() {
+    fn the_table_begins_as_the_original_prints_it() {
         let table = table();
-        let lines: Vec<&str> = table.lines().collect();
-        assert_eq!(lines[0], "Directive                Default   Description");
-        assert_eq!(lines[1], "-".repeat(80));
-        assert_eq!(lines[2], "cluster                  linux-ha  the name of cluster");
-        assert_eq!(lines[4], "keepalive                1000ms    keepalive time");
-        assert_eq!(
-            lines[24],
-            "memreserve               6500      number of kbytes to preallocate in heartbeat"
-        );
+        let (original, own) = table.split_at(ORIGINAL.len());
+        assert_eq!(original, ORIGINAL);
+        assert!(own.starts_with("stop_failure             reboot    "), "{own}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::diagnostics::Diagnostics;
 use super::directives::{self, DIRECTIVES, Directive, Outcome, Treatment, WHY_NOT_PACEMAKER};
 use super::model::{FenceDevice, Logging, Medium, OperationLimits, PingNode, RespawnClient, StopFailure};
-use super::source::{Line, SourceFile, Span, Word, count, words};
+use super::source::{Finding, Line, SourceFile, Span, Word, count, words};
 use super::system::System;
 use super::values::{TIME_REMEDY, closest, parse_boolean, parse_time, parse_whole};
 
@@ -130,9 +130,6 @@ impl<'a> HaCf<'a> {
         values: &[Word<'_>],
         text: &str,
     ) -> Outcome {
-        if let Treatment::Refused(because, remedy) = directive.treatment {
-            return Err(name.finding(because, remedy));
-        }
         let [first, ..] = values else { return self.without_value(directive, name) };
         self.note_repetition(directive, *first)?;
         match directive.treatment {
@@ -181,12 +178,14 @@ impl<'a> HaCf<'a> {
     /// The original passes over such a line in silence, or crashes.
     fn without_value(&mut self, directive: &Directive, name: Word<'_>) -> Outcome {
         let message = format!("`{}` has no value", directive.name);
-        if matches!(directive.treatment, Treatment::Line(_)) {
-            return Err(name.finding(message, format!("it takes: {}", directive.description)));
+        match directive.treatment {
+            Treatment::Refused(because, remedy) => Err(name.finding(because, remedy)),
+            Treatment::Line(_) => Err(name.finding(message, format!("it takes: {}", directive.description))),
+            Treatment::Value(_) | Treatment::List(_) | Treatment::SetAside(..) => {
+                self.warn(name.span, message, "the line has no effect; give a value or remove it");
+                Ok(())
+            }
         }
-        let remedy = "the line has no effect; give a value or remove it";
-        self.diagnostics.warning(self.file, name.finding(message, remedy));
-        Ok(())
     }
 
     fn note_repetition(&mut self, directive: &'static Directive, value: Word<'_>) -> Outcome {
@@ -196,14 +195,11 @@ impl<'a> HaCf<'a> {
         let Some(before) = before.filter(|_| matches!(directive.treatment, Treatment::Value(_))) else {
             return Ok(());
         };
-        let finding = value.finding(
-            format!("`{}` is given again, first in line {}", directive.name, before.line),
-            "keep one of the two lines; the last one counts",
-        );
+        let message = format!("`{}` is given again, before in line {}", directive.name, before.line);
         if directive.once_only() {
-            return Err(value.finding(finding.message, "keep one of the two lines"));
+            return Err(value.finding(message, "keep one of the two lines"));
         }
-        self.diagnostics.warning(self.file, finding);
+        self.warn(value.span, message, "keep one of the two lines; the last one counts");
         Ok(())
     }
 
@@ -274,12 +270,12 @@ pub(super) fn node(ha_cf: &mut HaCf<'_>, word: Word<'_>) -> Outcome {
 const NODE_NAME_BYTES_MAX: usize = 64;
 
 /// A time that may be zero, or the finding about it.
-fn time(word: Word<'_>) -> Result<Duration, super::source::Finding> {
+fn time(word: Word<'_>) -> Result<Duration, Finding> {
     parse_time(word.text)
         .ok_or_else(|| word.finding(format!("`{}` is not a time of at most a day", word.text), TIME_REMEDY))
 }
 
-fn positive_time(word: Word<'_>) -> Result<Duration, super::source::Finding> {
+fn positive_time(word: Word<'_>) -> Result<Duration, Finding> {
     let time = time(word)?;
     if time.is_zero() {
         return Err(word.finding(format!("the time `{}` is less than a millisecond", word.text), TIME_REMEDY));
@@ -287,14 +283,14 @@ fn positive_time(word: Word<'_>) -> Result<Duration, super::source::Finding> {
     Ok(time)
 }
 
-fn boolean(word: Word<'_>) -> Result<bool, super::source::Finding> {
+fn boolean(word: Word<'_>) -> Result<bool, Finding> {
     parse_boolean(word.text).ok_or_else(|| {
         word.finding(format!("`{}` is neither true nor false", word.text), "write `on` or `off`")
     })
 }
 
 /// A directive's whole number in its range, or the finding about it.
-fn byte(word: Word<'_>, least: u8, most: u8) -> Result<u8, super::source::Finding> {
+fn byte(word: Word<'_>, least: u8, most: u8) -> Result<u8, Finding> {
     parse_whole(word.text, least.into(), most.into()).and_then(|number| u8::try_from(number).ok()).ok_or_else(
         || word.finding(format!("bad number `{}`", word.text), format!("write {least} to {most}")),
     )

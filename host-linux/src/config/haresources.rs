@@ -1,5 +1,7 @@
 //! The reader of `haresources`: lines to groups. What a single word means is in `resource_words`.
 
+use std::collections::BTreeMap;
+
 use super::diagnostics::Diagnostics;
 use super::model::{Group, PingNode, Resource};
 use super::resource_words;
@@ -23,7 +25,8 @@ pub(super) fn read(
     pings: &[PingNode],
     diagnostics: &mut Diagnostics,
 ) -> Vec<PlacedGroup> {
-    let mut groups: Vec<PlacedGroup> = Vec::new();
+    let mut groups = Vec::new();
+    let mut names: BTreeMap<String, u32> = BTreeMap::new();
     for logical in logical_lines(file, diagnostics) {
         let words = logical.words();
         let Some((node, resources)) = words.split_first() else { continue };
@@ -34,30 +37,24 @@ pub(super) fn read(
                 String::new()
             }
         };
-        let (resources, places): (Vec<Resource>, Vec<Span>) =
-            read_resources(file, *node, resources, diagnostics).into_iter().unzip();
-        let group = Group { preferred, resources, line: node.span.line };
-        let same_name = |known: &&PlacedGroup| !group.name().is_empty() && known.group.name() == group.name();
-        if let Some(first) = groups.iter().find(same_name) {
-            let place = places.first().copied().unwrap_or(node.span);
-            let line = first.group.line;
-            let message = format!("`{}` is the first resource of the group in line {line} too", group.name());
-            diagnostics.error(
-                file,
-                place.finding(
-                    message,
-                    "a group is known by its first resource: put another one first, or join the lines",
-                ),
-            );
-        } else if groups.len() == GROUPS_MAX {
-            diagnostics.error(
-                file,
-                node.finding(format!("more than {GROUPS_MAX} groups"), "join groups of the same node"),
-            );
-            break;
-        } else {
-            groups.push(PlacedGroup { group, places });
+        let (resources, places) = read_resources(file, *node, resources, diagnostics).into_iter().unzip();
+        if let Some(first) = words.get(1) {
+            if let Some(earlier) = names.get(first.text) {
+                let message =
+                    format!("`{}` is the first resource of the group in line {earlier} too", first.text);
+                let remedy =
+                    "a group is known by its first resource: put another one first, or join the lines";
+                diagnostics.error(file, first.finding(message, remedy));
+                continue;
+            }
+            names.insert(first.text.to_owned(), node.span.line);
         }
+        if groups.len() == GROUPS_MAX {
+            let message = format!("more than {GROUPS_MAX} groups");
+            diagnostics.error(file, node.finding(message, "join groups of the same node"));
+            break;
+        }
+        groups.push(PlacedGroup { group: Group { preferred, resources, line: node.span.line }, places });
     }
     groups
 }

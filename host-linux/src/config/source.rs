@@ -174,9 +174,8 @@ impl SourceFile {
 pub(super) fn words(text: &str, line: u32, column: u32, separator: fn(char) -> bool) -> Vec<Word<'_>> {
     let mut found = Vec::new();
     let mut start = None;
-    let mut characters = 0_u32;
     let end = [(text.len(), ' ')];
-    for (offset, c) in text.char_indices().chain(end) {
+    for (characters, (offset, c)) in (0_u32..).zip(text.char_indices().chain(end)) {
         if separator(c) || offset == text.len() {
             if let Some((from, first)) = start.take() {
                 let span = Span { line, column: column + first, length: characters - first };
@@ -185,7 +184,6 @@ pub(super) fn words(text: &str, line: u32, column: u32, separator: fn(char) -> b
         } else if start.is_none() {
             start = Some((offset, characters));
         }
-        characters += 1;
     }
     found
 }

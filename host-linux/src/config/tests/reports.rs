@@ -184,7 +184,7 @@ fn what_the_original_passes_over_in_silence_is_said() {
         ("udpport 700", "this comes too late for the medium in line 6"),
         ("udpport 53", "reserved for service `domain`"),
         ("udp eth1", "`udp` is the old name of `bcast`"),
-        ("keepalive 2", "`keepalive` is given again, first in line 2"),
+        ("keepalive 2", "`keepalive` is given again, before in line 2"),
         ("rtprio 1 2", "`rtprio` takes one value"),
         ("watchdog /dev/watchdog", "is not opened by this version"),
         ("respawn root /bin/true", "is not started by this version"),
