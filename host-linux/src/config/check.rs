@@ -180,7 +180,7 @@ impl Advice<'_> {
         match (configuration.ipfail, configuration.pings.is_empty()) {
             (true, true) => {
                 let remedy = "add a `ping` line for a router that clients need";
-                self.warn_of_directive("respawn", "ipfail has no ping nodes to go by", remedy);
+                self.warn_of_directive("ipfail", "ipfail has no ping nodes to go by", remedy);
             }
             (false, false) => {
                 let directive =

@@ -25,8 +25,8 @@ pub(super) fn check(ha_cf: &mut HaCf<'_>) -> Times {
 }
 
 fn check_media(ha_cf: &mut HaCf<'_>) {
-    if !ha_cf.media.is_empty() || ha_cf.diagnostics.has_error() {
-        // A refused medium has said so already.
+    let directives = ["serial", "bcast", "udp", "mcast", "mcast6", "ucast", "ucast6", "rds", "tipc"];
+    if !ha_cf.media.is_empty() || ha_cf.any_refused(&directives) {
         return;
     }
     let remedy = "add `serial`, `bcast`, `mcast` or `ucast` lines, best two of them";
@@ -65,6 +65,9 @@ fn check_times(ha_cf: &mut HaCf<'_>) -> Times {
         initdead: ha_cf.initdead.unwrap_or_else(|| default_initdead(deadtime)),
         deadping: ha_cf.deadping.unwrap_or(deadtime),
     };
+    if ha_cf.any_refused(&["keepalive", "deadtime", "initdead", "deadping"]) {
+        return times;
+    }
     if deadtime <= keepalive * 2 {
         let message =
             format!("dead time {} is too small compared to keepalive {}", show(deadtime), show(keepalive));

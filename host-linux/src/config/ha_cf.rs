@@ -1,7 +1,7 @@
 //! The reader of `ha.cf`: lines to directives, and the directives that are plain values.
 //! Media and programs have files of their own; what needs the whole file is in `cross_checks`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,8 +24,10 @@ pub(super) struct HaCf<'a> {
     pub(super) diagnostics: &'a mut Diagnostics,
     /// This node's name in lower case.
     pub(super) this_node: &'a str,
-    /// The place of the last value of each directive given.
+    /// The place of the last value of each directive given, and of `ipfail` where a line asks for it.
     pub(super) given: BTreeMap<&'static str, Span>,
+    /// The directives with a refused value; what follows from them is not worth a second error.
+    pub(super) refused: BTreeSet<&'static str>,
     pub(super) parameters: Vec<(String, String)>,
     pub(super) cluster: String,
     pub(super) nodes: Vec<(String, Span)>,
@@ -69,6 +71,7 @@ impl<'a> HaCf<'a> {
             diagnostics,
             this_node,
             given: BTreeMap::new(),
+            refused: BTreeSet::new(),
             parameters: defaults.chain([("udpport".to_owned(), udp_port.to_string())]).collect(),
             cluster: "linux-ha".to_owned(),
             nodes: Vec::new(),
@@ -119,7 +122,7 @@ impl<'a> HaCf<'a> {
             return;
         };
         if let Err(finding) = self.obey(directive, *name, values, text) {
-            self.diagnostics.error(self.file, finding);
+            self.refuse(directive, finding);
         }
     }
 
@@ -142,10 +145,12 @@ impl<'a> HaCf<'a> {
                 for word in values {
                     self.record(directive, *word);
                     if let Err(finding) = handler(self, *word) {
-                        self.diagnostics.error(self.file, finding);
+                        self.refuse(directive, finding);
                     }
                 }
-                if let (Treatment::Value(_), [_, surplus, ..]) = (directive.treatment, values) {
+                let refused = self.refused.contains(directive.name);
+                if let (Treatment::Value(_), [_, surplus, ..], false) = (directive.treatment, values, refused)
+                {
                     let message =
                         format!("`{}` takes one value; the last word of the line counts", directive.name);
                     self.warn(surplus.span, message, "keep one value");
@@ -173,6 +178,11 @@ impl<'a> HaCf<'a> {
             }
             Treatment::Refused(because, remedy) => Err(name.finding(because, remedy)),
         }
+    }
+
+    fn refuse(&mut self, directive: &'static Directive, finding: Finding) {
+        self.refused.insert(directive.name);
+        self.diagnostics.error(self.file, finding);
     }
 
     /// The original passes over such a line in silence, or crashes.
@@ -217,6 +227,11 @@ impl<'a> HaCf<'a> {
     /// A warning at this place of the file.
     pub(super) fn warn(&mut self, span: Span, message: impl Into<String>, remedy: impl Into<String>) {
         self.diagnostics.warning(self.file, span.finding(message, remedy));
+    }
+
+    /// Whether a value of any of these was refused.
+    pub(super) fn any_refused(&self, directives: &[&str]) -> bool {
+        directives.iter().any(|directive| self.refused.contains(directive))
     }
 
     /// Where `directive` was given last.

@@ -78,6 +78,7 @@ fn client(ha_cf: &mut HaCf<'_>, line: Word<'_>, directive: &str) -> Outcome {
     if program.text.rsplit('/').next() == Some("ipfail") {
         // Neither its user nor its program need exist any more.
         ha_cf.ipfail = true;
+        ha_cf.given.insert("ipfail", program.span);
         let finding = program.finding("ipfail is built in; no program is started", "");
         ha_cf.diagnostics.info(ha_cf.file, finding);
         return Ok(());

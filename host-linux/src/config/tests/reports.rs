@@ -223,6 +223,24 @@ fn errors_say_what_to_do() {
 }
 
 #[test]
+fn one_mistake_is_one_error() {
+    for (old, new) in [
+        ("keepalive", "keepalive 500 ms"),
+        ("bcast", "bcast eth7"),
+        ("bcast", ""),
+        ("deadtime", "deadtime 40s"),
+        ("node", "node cfb"),
+    ] {
+        let mut system = FakeSystem::good();
+        system.edit_ha_cf(old, new);
+        let loaded = system.load().diagnostics;
+        let messages: Vec<_> =
+            loaded.iter().map(|it| it.one_line()).filter(|it| !it.contains("haresources")).collect();
+        assert_eq!(messages.len(), 1, "{messages:#?}");
+    }
+}
+
+#[test]
 fn limits_are_errors() {
     let mut system = FakeSystem::good();
     let nodes: String = (0..16).map(|number| format!(" n{number}")).collect();
