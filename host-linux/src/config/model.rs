@@ -35,6 +35,10 @@ pub struct Configuration {
     pub fencing: Vec<FenceDevice>,
     /// True where ping nodes decide who runs the groups (`respawn ... ipfail` was given).
     pub ipfail: bool,
+    /// The `respawn` and `failfast` lines for programs that are not built in, in the order of `ha.cf`.
+    pub respawn: Vec<RespawnClient>,
+    /// `watchdog`: the device.
+    pub watchdog: Option<PathBuf>,
     /// `realtime` (default true) and `rtprio`.
     pub realtime: Option<u8>,
     /// `env NAME=VALUE` lines: environment of the resource scripts, here already `HA_NAME`.
@@ -205,6 +209,17 @@ pub enum FenceParameters {
     File(PathBuf),
     /// `stonith_host HOST TYPE PARAMS`: in the line itself.
     Inline(String),
+}
+
+/// One `respawn` or `failfast` line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RespawnClient {
+    /// The user that it runs as, name or number.
+    pub user: String,
+    /// The command with its arguments, for a shell; the program is a full path.
+    pub command: String,
+    /// Whether the host reboots when it fails (`failfast`).
+    pub failfast: bool,
 }
 
 /// The contents of `authkeys`.

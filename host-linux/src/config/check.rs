@@ -1,0 +1,395 @@
+//! What an experienced administrator would say of a configuration that is right by the letter.
+//! Looks at the machine as well; a daemon starts whatever is said here.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::cross_checks::show;
+use super::diagnostics::{Diagnostic, Diagnostics, Severity};
+use super::model::{AuthMethod, Configuration, FenceDevice, FenceParameters, Medium};
+use super::reading::{self, Whole};
+use super::resource_words::floating_address;
+use super::source::Span;
+use super::system::System;
+
+/// Agents that need no script.
+const BUILT_IN_AGENTS: &[&str] = &["IPaddr", "IPaddr2", "IPv6addr", "Filesystem"];
+
+/// Everything that `load` says, and everything that is worth saying although it is accepted.
+#[must_use]
+pub fn check(directory: &Path, environment: &dyn System) -> Vec<Diagnostic> {
+    let reading = reading::read(directory, environment);
+    let mut diagnostics = reading.diagnostics;
+    if let Some(whole) = reading.whole {
+        let mut advice = Advice { whole: &whole, system: environment, diagnostics: &mut diagnostics };
+        advice.on_times();
+        advice.on_members();
+        advice.on_media();
+        advice.on_serial_lines();
+        advice.on_unicast_peers();
+        advice.on_pings();
+        advice.on_keys();
+        advice.on_fencing();
+        advice.on_resources();
+        advice.on_access();
+        advice.on_logs();
+    }
+    diagnostics.0
+}
+
+struct Advice<'a> {
+    whole: &'a Whole,
+    system: &'a dyn System,
+    diagnostics: &'a mut Diagnostics,
+}
+
+impl Advice<'_> {
+    fn configuration(&self) -> &Configuration {
+        &self.whole.configuration
+    }
+
+    fn warn(&mut self, place: Span, message: impl Into<String>, remedy: impl Into<String>) {
+        self.diagnostics.warning(&self.whole.ha_cf, place.finding(message, remedy));
+    }
+
+    fn warn_of_directive(&mut self, directive: &str, message: impl Into<String>, remedy: impl Into<String>) {
+        let place = self.whole.directives.get(directive).copied().unwrap_or(Span::WHOLE_FILE);
+        self.warn(place, message, remedy);
+    }
+
+    fn on_times(&mut self) {
+        let times = self.configuration().times;
+        if times.deadtime < times.keepalive * 3 {
+            let message = format!(
+                "dead time {} is less than three keepalives of {}: two lost heartbeats kill a node",
+                show(times.deadtime),
+                show(times.keepalive)
+            );
+            self.warn_of_directive("deadtime", message, "make keepalive smaller or deadtime larger");
+        }
+        if times.warntime >= times.deadtime {
+            let message =
+                format!("warntime {} warns of nothing: a node is dead by then", show(times.warntime));
+            self.warn_of_directive("warntime", message, "make warntime about half of deadtime");
+        } else if times.warntime <= times.keepalive {
+            let message = format!("warntime {} warns of heartbeats that are in time", show(times.warntime));
+            self.warn_of_directive(
+                "warntime",
+                message,
+                "make warntime larger than keepalive, best half of deadtime",
+            );
+        }
+        if times.deadtime < Duration::from_secs(1) && self.configuration().realtime.is_none() {
+            let message = "a dead time below 1 s without real-time priority: load alone can kill a node";
+            self.warn_of_directive("deadtime", message, "remove `realtime off`, or make deadtime larger");
+        }
+    }
+
+    fn on_members(&mut self) {
+        let count = self.configuration().nodes.len();
+        if count == 1 {
+            let message = "there is no other node: nothing can be taken over";
+            self.warn_of_directive("node", message, "list the other members with `node`");
+        } else if count >= 4 && count.is_multiple_of(2) && self.configuration().fencing.is_empty() {
+            let message =
+                format!("an even number of nodes, {count}, can split into halves of which none is larger");
+            self.warn_of_directive("node", message, "add or remove a node, or configure fencing");
+        }
+    }
+
+    fn on_media(&mut self) {
+        let remedy =
+            "add an independent one: a null-modem cable (`serial`), or another interface on another switch";
+        let media = &self.configuration().media;
+        let names: Vec<String> = media.iter().map(Medium::link_name).collect();
+        match (names.as_slice(), self.whole.media.first().copied()) {
+            ([_], Some(place)) => {
+                self.warn(place, "one medium only: when it fails, both nodes believe the other dead", remedy);
+            }
+            ([first, rest @ ..], Some(place)) if rest.iter().all(|name| name == first) => {
+                let message =
+                    format!("all media are on `{first}`: when it fails, both nodes believe the other dead");
+                self.warn(place, message, remedy);
+            }
+            _ => {}
+        }
+        for (index, place) in self.whole.media.iter().copied().enumerate() {
+            if let Some(Medium::Multicast { ttl: 0, .. } | Medium::Multicast6 { hops: 0, .. }) =
+                self.configuration().media.get(index)
+            {
+                self.warn(place, "packets with ttl 0 never leave this host", "write `1`");
+            }
+        }
+    }
+
+    fn on_serial_lines(&mut self) {
+        let configuration = self.configuration();
+        let frame_bytes = 64 + 8 * configuration.nodes.len() + 6 * configuration.groups.len();
+        let frame_bits = 10 * frame_bytes as u128;
+        let keepalive = configuration.times.keepalive;
+        let consoles = self.system.consoles();
+        let whole = self.whole;
+        for (medium, place) in whole.configuration.media.iter().zip(&whole.media) {
+            let Medium::Serial { device, baud } = medium else { continue };
+            if consoles.iter().any(|console| Path::new("/dev").join(console) == *device) {
+                let message =
+                    format!("`{}` is a console of the kernel, whose messages disturb it", device.display());
+                self.warn(
+                    *place,
+                    message,
+                    "remove it from `console=` on the kernel's command line and end its getty",
+                );
+            }
+            // Heartbeats may fill half of the line; the rest is for those sent at once.
+            if frame_bits * 2000 >= u128::from(*baud) * keepalive.as_millis() {
+                let message = format!(
+                    "a heartbeat of {frame_bytes} bytes every {} does not fit twice into {baud} baud",
+                    show(keepalive)
+                );
+                self.warn(*place, message, "raise `baud` above this line, or keepalive");
+            }
+        }
+    }
+
+    fn on_unicast_peers(&mut self) {
+        let own: Vec<IpAddr> =
+            self.system.interfaces().unwrap_or_default().into_iter().flat_map(|it| it.addresses).collect();
+        let whole = self.whole;
+        let unicast =
+            whole.configuration.media.iter().zip(&whole.media).filter_map(|(medium, place)| match medium {
+                Medium::Unicast { peer, .. } => Some((*peer, *place)),
+                _ => None,
+            });
+        let (to_self, to_others): (Vec<_>, Vec<_>) = unicast.partition(|(peer, _)| own.contains(peer));
+        for (peer, place) in to_self {
+            if to_others.is_empty() {
+                let message =
+                    format!("`{peer}` is an address of this host, and no `ucast` line names another");
+                self.warn(place, message, "add a line with the address of the other node");
+            } else {
+                let message =
+                    format!("`{peer}` is an address of this host: harmless, for the same file on all nodes");
+                self.diagnostics.info(&whole.ha_cf, place.finding(message, ""));
+            }
+        }
+    }
+
+    fn on_pings(&mut self) {
+        let configuration = self.configuration();
+        match (configuration.ipfail, configuration.pings.is_empty()) {
+            (true, true) => {
+                let remedy = "add a `ping` line for a router that clients need";
+                self.warn_of_directive("ipfail", "ipfail has no ping nodes to go by", remedy);
+            }
+            (false, false) => {
+                let directive =
+                    if self.whole.directives.contains_key("ping") { "ping" } else { "ping_group" };
+                let message = "ping nodes are watched, but decide nothing without ipfail";
+                self.warn_of_directive(
+                    directive,
+                    message,
+                    "add `respawn hacluster /usr/lib/heartbeat/ipfail`",
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn on_keys(&mut self) {
+        const SECRET_BYTES_ADVISED: usize = 16;
+        let network =
+            self.configuration().media.iter().any(|medium| !matches!(medium, Medium::Serial { .. }));
+        let whole = self.whole;
+        for (key, place) in whole.configuration.keys.keys.iter().zip(&whole.keys) {
+            let (message, remedy) = match key.method {
+                AuthMethod::Crc if network => (
+                    "crc is accepted: anybody in the network can forge heartbeats and move the services",
+                    "use `sha256` with a secret; crc is for null-modem cables only",
+                ),
+                AuthMethod::Crc => continue,
+                _ if key.secret.len() < SECRET_BYTES_ADVISED => (
+                    "the secret is shorter than 16 bytes and may be guessed",
+                    "make a new one, for example with `openssl rand -hex 20`",
+                ),
+                AuthMethod::Md5 => ("md5 is the weakest of the methods with a secret", "use `sha256`"),
+                _ => continue,
+            };
+            self.diagnostics.warning(&whole.authkeys, place.finding(message, remedy));
+        }
+    }
+
+    fn on_fencing(&mut self) {
+        let whole = self.whole;
+        let configuration = &whole.configuration;
+        if configuration.fencing.is_empty() && configuration.nodes.len() > 1 {
+            let mounts =
+                configuration.groups.iter().flat_map(|group| &group.resources).any(|resource| {
+                    resource.agent == "Filesystem" || resource.agent.ends_with(":Filesystem")
+                });
+            let message = if mounts {
+                "no fencing: a file system can be mounted on two nodes when they lose each other, and be destroyed"
+            } else {
+                "no fencing: a node that cannot be heard is taken for dead, and both run the services"
+            };
+            let remedy = "configure a fencing device with `stonith` or `stonith_host`";
+            self.diagnostics.about_file(Severity::Warning, &whole.ha_cf.path, message, remedy);
+        }
+        let missing: Vec<String> = configuration
+            .fencing
+            .iter()
+            .filter(|it| !self.is_installed(it))
+            .map(|it| it.kind.clone())
+            .collect();
+        for kind in missing {
+            let message = format!("no fencing agent `{kind}` is installed");
+            self.diagnostics.about_file(
+                Severity::Warning,
+                &whole.ha_cf.path,
+                message,
+                "install the package it comes with (`cluster-glue`, `fence-agents`)",
+            );
+        }
+        if configuration.fencing.len() > 1 {
+            let message =
+                "several fencing devices: heartbeat used the last one, Heartline tries all in order";
+            self.diagnostics.about_file(Severity::Info, &whole.ha_cf.path, message, "");
+        }
+    }
+
+    /// Plugins in shared libraries are only known to the `stonith` command.
+    fn is_installed(&self, device: &FenceDevice) -> bool {
+        let programs: &[&str] = match device.kind.as_str() {
+            kind if kind.starts_with("external/") => {
+                &["/usr/lib/stonith/plugins", "/usr/lib64/stonith/plugins"]
+            }
+            kind if kind.starts_with("fence_") => &["/usr/sbin", "/usr/bin"],
+            _ => return true,
+        };
+        programs.iter().any(|directory| self.is_program(&Path::new(directory).join(&device.kind)))
+    }
+
+    fn is_program(&self, path: &Path) -> bool {
+        self.system.file_info(path).is_ok_and(|info| info.is_program())
+    }
+
+    fn on_resources(&mut self) {
+        let whole = self.whole;
+        let file = &whole.haresources;
+        let interfaces = self.system.interfaces().unwrap_or_default();
+        let mut seen: Vec<(&str, Span)> = Vec::new();
+        for (group, places) in whole.configuration.groups.iter().zip(&whole.resources) {
+            for (resource, place) in group.resources.iter().zip(places) {
+                if let Some((message, remedy)) = self.missing_agent(&resource.agent) {
+                    self.diagnostics.error(file, place.finding(message, remedy));
+                }
+                let earlier =
+                    seen.iter().find(|(text, first)| *text == resource.text && first.line != place.line);
+                if let Some((_, first)) = earlier {
+                    let message = format!("`{}` is in the group of line {} too", resource.text, first.line);
+                    let remedy = "let one group have it: two would start and stop it against each other";
+                    self.diagnostics.warning(file, place.finding(message, remedy));
+                }
+                seen.push((&resource.text, *place));
+                let Some((address, interface)) = floating_address(resource) else { continue };
+                if let Some(name) = interface.filter(|name| interfaces.iter().all(|it| it.name != *name)) {
+                    let message = format!("interface `{name}` does not exist here");
+                    self.diagnostics
+                        .warning(file, place.finding(message, "see `ip link` for the interfaces"));
+                }
+                if self.is_fixed(address) {
+                    let message =
+                        format!("the floating address `{address}` is also a heartbeat peer or ping node");
+                    let remedy = "heartbeats and pings need addresses that stay where they are";
+                    self.diagnostics.warning(file, place.finding(message, remedy));
+                }
+            }
+        }
+    }
+
+    fn is_fixed(&self, address: IpAddr) -> bool {
+        let configuration = self.configuration();
+        configuration.pings.iter().any(|ping| ping.hosts.contains(&address))
+            || configuration
+                .media
+                .iter()
+                .any(|it| matches!(it, Medium::Unicast { peer, .. } if *peer == address))
+    }
+
+    /// Why the agent cannot be run, and the remedy.
+    fn missing_agent(&self, agent: &str) -> Option<(String, String)> {
+        if let Some((provider, name)) = agent.strip_prefix("ocf:").and_then(|name| name.split_once(':')) {
+            let path = Path::new("/usr/lib/ocf/resource.d").join(provider).join(name);
+            let message = format!("there is no OCF agent `{}`", path.display());
+            return (!self.is_program(&path))
+                .then(|| (message, "install the package `resource-agents`".to_owned()));
+        }
+        if let Some(unit) = agent.strip_prefix("systemd:") {
+            return (!self.has_unit(unit)).then(|| {
+                (
+                    format!("systemd has no unit `{unit}`"),
+                    "install the service; see `systemctl list-unit-files`".to_owned(),
+                )
+            });
+        }
+        let directory = self.configuration().directory.join("resource.d");
+        let scripts = [directory.join(agent), Path::new("/etc/init.d").join(agent)];
+        let found = BUILT_IN_AGENTS.contains(&agent) || scripts.iter().any(|script| self.is_program(script));
+        (!found).then(|| {
+            let message = format!("there is no resource script `{agent}`");
+            let remedy = format!(
+                "put an executable `{agent}` into {} or /etc/init.d, or use `systemd:{agent}`",
+                directory.display()
+            );
+            (message, remedy)
+        })
+    }
+
+    fn has_unit(&self, unit: &str) -> bool {
+        let name = if unit.contains('.') { unit.to_owned() } else { format!("{unit}.service") };
+        // An instance (`web@1.service`) comes from its template (`web@.service`).
+        let template = name
+            .split_once('@')
+            .and_then(|(stem, rest)| rest.rsplit_once('.').map(|(_, kind)| format!("{stem}@.{kind}")));
+        ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"]
+            .iter()
+            .flat_map(|directory| template.iter().chain([&name]).map(|name| Path::new(directory).join(name)))
+            .any(|path| self.system.file_info(&path).is_ok())
+    }
+
+    fn on_access(&mut self) {
+        let whole = self.whole;
+        for file in [&whole.ha_cf, &whole.haresources] {
+            let Ok(info) = self.system.file_info(&file.path) else { continue };
+            let path = file.path.display();
+            if info.mode & 0o022 != 0 {
+                let message = "group or others may write this file, and with it run programs as root";
+                let remedy = format!("chmod go-w {path}");
+                self.diagnostics.about_file(Severity::Warning, &file.path, message, remedy);
+            }
+        }
+        let passwords =
+            whole.configuration.fencing.iter().any(|it| matches!(it.parameters, FenceParameters::Inline(_)));
+        let readable = self.system.file_info(&whole.ha_cf.path).is_ok_and(|info| info.mode & 0o044 != 0);
+        if passwords && readable {
+            let remedy = format!("chmod 600 {}, or use `stonith` with a file", whole.ha_cf.path.display());
+            self.warn_of_directive(
+                "stonith_host",
+                "everybody may read the parameters of the fencing device",
+                remedy,
+            );
+        }
+    }
+
+    fn on_logs(&mut self) {
+        let logging = &self.configuration().logging;
+        let files = [("logfile", logging.logfile.clone()), ("debugfile", logging.debugfile.clone())];
+        for (directive, path) in files {
+            let directory = path.as_deref().and_then(Path::parent).map(PathBuf::from);
+            if let Some(missing) = directory.filter(|directory| self.system.file_info(directory).is_err()) {
+                let message = format!("the directory `{}` does not exist", missing.display());
+                self.warn_of_directive(directive, message, format!("mkdir -p {}", missing.display()));
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Whole configurations, each a change to a good one.
+
+mod advice;
+mod machine;
+mod original;
+mod reports;
+mod robustness;
