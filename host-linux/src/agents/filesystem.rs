@@ -127,7 +127,7 @@ impl FilesystemAgent {
                 .is_ok_and(|found| found.file_type().is_block_device() || found.is_file());
             return if usable { Ok(device) } else { Err(FilesystemError::NoDevice(device)) };
         }
-        if device.starts_with('/') && !Path::new(&device).exists() {
+        if self.argument.needs_local_path() && !Path::new(&device).exists() {
             return Err(FilesystemError::NoSource(device));
         }
         Ok(device)

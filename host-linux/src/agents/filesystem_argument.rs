@@ -98,6 +98,11 @@ impl FilesystemArgument {
         !(of_another_kind || self.is_bind() || self.has_option("loop"))
     }
 
+    /// Whether the device is a directory or a file of this host.
+    pub(super) fn needs_local_path(&self) -> bool {
+        self.is_bind() || (self.has_option("loop") && !self.device_is_tag())
+    }
+
     /// Whether the original checks it before it is mounted (its `run_fsck auto`).
     pub(super) fn needs_check(&self) -> bool {
         self.needs_block_device() && !self.kind.as_deref().is_some_and(|kind| WITHOUT_CHECK.contains(&kind))
@@ -178,6 +183,7 @@ mod tests {
             ("/srv/data /mnt none bind", (false, false, false)),
             ("server:/export /srv", (false, false, true)),
             ("server:/export /srv nfs4", (false, false, true)),
+            ("//server/share /srv cifs", (false, false, true)),
             ("tmpfs /srv tmpfs", (false, false, false)),
             ("host: /srv fuse.sshfs", (false, false, false)),
         ] {

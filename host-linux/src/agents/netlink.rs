@@ -5,8 +5,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
 use netlink_packet_core::{
-    DecodeError, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage,
-    NetlinkPayload,
+    DecodeError, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_EXCL, NLM_F_REQUEST,
+    NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{LinkFlags, LinkMessage};
@@ -19,6 +19,8 @@ use nix::sys::time::TimeVal;
 
 /// The kernel answers at once; this only keeps a broken one from holding us.
 const ANSWER_SECONDS_MAX: i64 = 5;
+/// How often a list is asked for again that changed while the kernel made it and so may lack an entry.
+const LISTINGS_MAX: usize = 10;
 
 /// An address that an interface has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +60,8 @@ pub(super) enum NetlinkError {
     Malformed(#[from] DecodeError),
     #[error("{0}")]
     Refused(Errno),
+    #[error("the addresses of this host changed each time they were listed")]
+    Unsettled,
 }
 
 /// A connection to the kernel.
@@ -78,14 +82,14 @@ impl Netlink {
     pub(super) fn addresses(&mut self, family: AddressFamily) -> Result<Vec<AssignedAddress>, NetlinkError> {
         let mut question = AddressMessage::default();
         question.header.family = family;
-        let answers = self.exchange(RouteNetlinkMessage::GetAddress(question), NLM_F_DUMP)?;
-        Ok(answers
-            .iter()
-            .filter_map(|answer| match answer {
-                RouteNetlinkMessage::NewAddress(message) => assigned_address(message),
-                _ => None,
-            })
-            .collect())
+        for _ in 0..LISTINGS_MAX {
+            match self.exchange(RouteNetlinkMessage::GetAddress(question.clone()), NLM_F_DUMP) {
+                Err(NetlinkError::Unsettled) => {}
+                Err(error) => return Err(error),
+                Ok(answers) => return Ok(answers.iter().filter_map(listed_address).collect()),
+            }
+        }
+        Err(NetlinkError::Unsettled)
     }
 
     /// Gives an interface an address; an IPv6 address answers at once, without a search for duplicates.
@@ -157,6 +161,7 @@ impl Netlink {
         self.socket.send(&bytes, 0)?;
 
         let mut answers = Vec::new();
+        let mut is_settled = true;
         loop {
             let (datagram, _) = self.socket.recv_from_full()?;
             let mut rest = datagram.as_slice();
@@ -167,8 +172,10 @@ impl Netlink {
                 if answer.header.sequence_number != self.sequence_number {
                     continue;
                 }
+                is_settled &= answer.header.flags & NLM_F_DUMP_INTR == 0;
                 match answer.payload {
                     NetlinkPayload::InnerMessage(inner) => answers.push(inner),
+                    NetlinkPayload::Done(_) if !is_settled => return Err(NetlinkError::Unsettled),
                     NetlinkPayload::Done(done) if done.code == 0 => return Ok(answers),
                     NetlinkPayload::Done(done) => return Err(refused(done.code)),
                     NetlinkPayload::Error(error) if error.code.is_none() => return Ok(answers),
@@ -199,6 +206,13 @@ fn address_message(interface_index: u32, address: IpAddr, prefix_length: u8) -> 
     message.header.prefix_len = prefix_length;
     message.attributes = vec![AddressAttribute::Local(address), AddressAttribute::Address(address)];
     message
+}
+
+fn listed_address(answer: &RouteNetlinkMessage) -> Option<AssignedAddress> {
+    match answer {
+        RouteNetlinkMessage::NewAddress(message) => assigned_address(message),
+        _ => None,
+    }
 }
 
 fn assigned_address(message: &AddressMessage) -> Option<AssignedAddress> {
