@@ -25,9 +25,14 @@ fn run_an_agent() {
 
 /// Runs an agent in a process of its own: its exit code and the word that it printed last.
 fn agent(words: &[&str]) -> (i32, String) {
+    agent_with(Stdio::null(), words)
+}
+
+fn agent_with(input: Stdio, words: &[&str]) -> (i32, String) {
     let result = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "run_an_agent", "--nocapture"])
         .env(AGENT_VARIABLE, words.join("\n"))
+        .stdin(input)
         .stderr(Stdio::inherit())
         .output()
         .unwrap();
@@ -75,6 +80,9 @@ fn an_address_comes_is_announced_and_goes() {
     assert_eq!(operations(), burst, "and is announced again");
     assert_eq!(verb("announce").0, 0);
     assert_eq!(operations(), burst);
+    let socket = heartline::agents::announcing_socket().unwrap();
+    assert_eq!(agent_with(socket.into(), &["IPaddr", "10.0.0.100", "announce"]).0, 0);
+    assert_eq!(operations(), burst, "also through a socket that was given");
     neighbour.run("ping -c 1 -W 5 10.0.0.100");
 
     assert_eq!(verb("stop").0, 0);

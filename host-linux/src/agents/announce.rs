@@ -1,12 +1,14 @@
 //! Telling the neighbours where an address is now: gratuitous ARP, unsolicited neighbour advertisements.
 //! One burst at a time and no waiting; whoever wants it repeated asks again.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use etherparse::icmpv6::NeighborAdvertisementHeader;
 use etherparse::{ArpHardwareId, ArpOperation, ArpPacket, EtherType, Icmpv6Type, PacketBuilder};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, sendto, socket};
+use socket2::{Domain, SockRef};
 
 use super::interfaces::Interface;
 
@@ -28,7 +30,20 @@ pub(super) enum AnnounceError {
     #[error("the frame could not be built: {0}")]
     Frame(String),
     #[error("the packet socket failed: {0}")]
-    Send(#[from] nix::Error),
+    Send(#[from] io::Error),
+}
+
+/// A socket through which the address agents announce, if it is their standard input.
+///
+/// They open one themselves otherwise, but the kernel takes 10 to 20 milliseconds to close the last descriptor of a
+/// packet socket, and the agent's end waits for it. A daemon that keeps one open spares every start this wait.
+///
+/// # Errors
+///
+/// Without the capability `CAP_NET_RAW`, or without descriptors left.
+pub fn announcing_socket() -> io::Result<OwnedFd> {
+    // Protocol 0: such a socket sends and never receives.
+    Ok(socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)?)
 }
 
 /// Sends one burst on the interface; false where it has no neighbours to tell (loopback, tunnels).
@@ -42,10 +57,16 @@ pub(super) fn announce(interface: &Interface, address: IpAddr) -> Result<bool, A
             vec![neighbor_advertisement(end.hardware_address, address, is_router(&interface.name))?]
         }
     };
-    // Protocol 0: such a socket sends and never receives.
-    let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)?;
+    let stdin = io::stdin();
+    let own_socket;
+    let socket = if SockRef::from(&stdin).domain().is_ok_and(|domain| domain == Domain::PACKET) {
+        stdin.as_raw_fd()
+    } else {
+        own_socket = announcing_socket()?;
+        own_socket.as_raw_fd()
+    };
     for frame in std::iter::repeat_n(&frames, COPIES).flatten() {
-        sendto(socket.as_raw_fd(), frame, &end.link, MsgFlags::empty())?;
+        sendto(socket, frame, &end.link, MsgFlags::empty()).map_err(io::Error::from)?;
     }
     Ok(true)
 }

@@ -16,6 +16,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::str::FromStr;
 
+pub use announce::announcing_socket;
 use filesystem::{FilesystemAgent, FilesystemError};
 use filesystem_argument::{FilesystemArgument, FilesystemArgumentError};
 use ip_argument::{Family, IpArgument, IpArgumentError};
@@ -161,9 +162,9 @@ impl AgentError {
     }
 }
 
-/// One sentence for the daemon's log; nobody listening is no reason to fail.
+/// One sentence for the daemon's log, in one piece; nobody listening is no reason to fail.
 fn say(sentence: impl Display) {
-    let _ = writeln!(std::io::stderr(), "{sentence}");
+    let _ = std::io::stderr().write_all(format!("{sentence}\n").as_bytes());
 }
 
 #[cfg(test)]
