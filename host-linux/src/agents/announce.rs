@@ -135,10 +135,11 @@ mod tests {
                 assert_eq!(arp.sender_hw_addr(), MINE);
                 assert_eq!(arp.sender_protocol_addr(), address.octets());
                 assert_eq!(arp.target_protocol_addr(), address.octets());
-                arp.operation()
+                (arp.operation(), arp.target_hw_addr().to_vec())
             })
             .collect();
-        assert_eq!(operations, [ArpOperation::REQUEST, ArpOperation::REPLY]);
+        let expected = [(ArpOperation::REQUEST, vec![0; 6]), (ArpOperation::REPLY, MINE.to_vec())];
+        assert_eq!(operations, expected);
     }
 
     #[test]

@@ -94,15 +94,15 @@ impl Agent for FilesystemAgent {
     }
 
     fn stop(&self) -> Result<(), AgentError> {
-        let table = MountTable::read().map_err(FilesystemError::Table)?;
+        let mut table = MountTable::read().map_err(FilesystemError::Table)?;
         let mount_point = table.canonical(&self.argument.mount_point);
         // Each turn unmounts one mount; several may lie upon each other.
         for _ in 0..MOUNTS_MAX {
-            let table = MountTable::read().map_err(FilesystemError::Table)?;
             let Some(mount) = table.at(&mount_point) else { return Ok(()) };
             let first = self.first_to_unmount(&table, mount);
             self.unmount(&table, &first)?;
             say(format_args!("{} unmounted", first.display()));
+            table = MountTable::read().map_err(FilesystemError::Table)?;
         }
         Err(FilesystemError::TooManyMounts(mount_point).into())
     }

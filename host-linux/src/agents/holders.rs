@@ -132,6 +132,8 @@ fn path_at_end(line: &[u8]) -> Option<&Path> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use super::*;
 
     #[test]
@@ -140,6 +142,15 @@ mod tests {
         assert!(maps_lead_there(maps, Path::new("/srv/my data")));
         assert!(maps_lead_there(maps, Path::new("/srv")));
         assert!(!maps_lead_there(maps, Path::new("/srv/my")));
+    }
+
+    #[test]
+    fn a_socket_is_found_by_where_it_is_bound() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().canonicalize().unwrap();
+        let listener = std::os::unix::net::UnixListener::bind(path.join("socket")).unwrap();
+        let link = fs::read_link(format!("/proc/self/fd/{}", listener.as_raw_fd())).unwrap();
+        assert_eq!(sockets_below(&path), HashSet::from([link]));
     }
 
     #[test]

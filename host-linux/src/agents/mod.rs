@@ -38,7 +38,8 @@ pub fn is_builtin(agent: &str) -> bool {
 /// this host, and for a resource that does not run 3 (`status`) or 7 (`monitor`).
 ///
 /// Every wait of the agent's own is bounded; `mount`, `umount` and `fsck` are children in the same process group, so
-/// that whoever limits the time of this process can end them with it.
+/// that whoever limits the time of this process can end them with it. Where standard input is an
+/// [`announcing_socket`], the address agents announce through it.
 #[must_use]
 pub fn run(agent: &str, arguments: &[String], verb: &str) -> ExitCode {
     ExitCode::from(exit_status(agent, arguments, verb))
