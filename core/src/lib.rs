@@ -1,3 +1,5 @@
 #![no_std]
 #![forbid(unsafe_code)]
 //! core
+
+pub mod framing;
