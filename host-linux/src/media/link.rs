@@ -11,8 +11,8 @@ use super::serial::SerialLink;
 use super::udp::{Limitation, UdpLink};
 use crate::config::Medium;
 
-/// What a link needs of its surroundings.
-pub(super) struct Surroundings<'a> {
+/// What media share.
+pub(super) struct Context<'a> {
     pub(super) registry: &'a Registry,
     pub(super) reports: &'a mut Reports,
     pub(super) now: Instant,
@@ -49,21 +49,21 @@ enum Channel {
 }
 
 impl Link {
-    pub(super) fn open(medium: Medium, index: usize, token: Token, around: &mut Surroundings<'_>) -> Self {
+    pub(super) fn open(medium: Medium, index: usize, token: Token, context: &mut Context<'_>) -> Self {
         let mut link = Self {
             medium,
             index,
             token,
-            state: State::Closed { retry_at: around.now },
+            state: State::Closed { retry_at: context.now },
             retry: Retry::new(),
             counters: LinkCounters::default(),
             has_worked: false,
             told: None,
             limitation_told: false,
         };
-        link.try_open(around);
+        link.try_open(context);
         if matches!(link.state, State::Open { .. }) {
-            link.works(around);
+            link.works(context);
         }
         link
     }
@@ -76,37 +76,37 @@ impl Link {
         matches!(self.state, State::Open { .. })
     }
 
-    pub(super) fn send(&mut self, frame: &[u8], around: &mut Surroundings<'_>) {
+    pub(super) fn send(&mut self, frame: &[u8], context: &mut Context<'_>) {
         let State::Open { channel, worked_since } = &mut self.state else {
             self.counters.dropped += 1;
             return;
         };
         let outcome = match channel {
-            Channel::Serial(serial) => serial.send(frame, around.now, &mut self.counters),
+            Channel::Serial(serial) => serial.send(frame, context.now, &mut self.counters),
             Channel::Udp(udp) => udp.send(frame, &mut self.counters),
         };
         match outcome {
             Ok(()) if worked_since.is_some() => {}
-            Ok(()) => self.works(around),
+            Ok(()) => self.works(context),
             Err(error) => {
                 self.counters.dropped += 1;
-                self.fail(&error, around);
+                self.fail(&error, context);
             }
         }
     }
 
-    pub(super) fn ready(&mut self, around: &mut Surroundings<'_>, sink: &mut dyn FnMut(&[u8])) -> Progress {
+    pub(super) fn ready(&mut self, context: &mut Context<'_>, sink: &mut dyn FnMut(&[u8])) -> Progress {
         let outcome = match &mut self.state {
             State::Closed { .. } => return Progress::Drained,
             State::Open { channel: Channel::Serial(serial), .. } => {
                 // What has arrived is read even if nothing can be written any more.
                 let received = serial.receive(&mut self.counters, sink);
-                serial.flush(around.now, &mut self.counters).and(received)
+                serial.flush(context.now, &mut self.counters).and(received)
             }
             State::Open { channel: Channel::Udp(udp), .. } => udp.receive(&mut self.counters, sink),
         };
         outcome.unwrap_or_else(|error| {
-            self.fail(&error, around);
+            self.fail(&error, context);
             Progress::Drained
         })
     }
@@ -119,25 +119,25 @@ impl Link {
         }
     }
 
-    pub(super) fn tick(&mut self, around: &mut Surroundings<'_>) {
+    pub(super) fn tick(&mut self, context: &mut Context<'_>) {
         let outcome = match &mut self.state {
-            State::Closed { retry_at } if *retry_at <= around.now => {
-                self.try_open(around);
+            State::Closed { retry_at } if *retry_at <= context.now => {
+                self.try_open(context);
                 Ok(())
             }
             State::Closed { .. } => Ok(()),
             State::Open { channel: Channel::Serial(serial), .. } => {
-                serial.flush(around.now, &mut self.counters)
+                serial.flush(context.now, &mut self.counters)
             }
-            State::Open { channel: Channel::Udp(udp), .. } => udp.tick(around.now),
+            State::Open { channel: Channel::Udp(udp), .. } => udp.tick(context.now),
         };
         if let Err(error) = outcome {
-            self.fail(&error, around);
+            self.fail(&error, context);
         }
     }
 
-    fn try_open(&mut self, around: &mut Surroundings<'_>) {
-        match self.open_channel(around) {
+    fn try_open(&mut self, context: &mut Context<'_>) {
+        match self.open_channel(context) {
             Ok((channel, limitation)) => {
                 self.state = State::Open { channel, worked_since: None };
                 if let Some(limitation) = limitation.filter(|_| !self.limitation_told) {
@@ -147,56 +147,56 @@ impl Link {
                         "{}: cannot insist on interface {name}: {limitation}; routes decide instead.",
                         self.medium.kind(),
                     );
-                    around.reports.push(MediaSource::Link(self.index), MediaEvent::Degraded, text);
+                    context.reports.push(MediaSource::Link(self.index), MediaEvent::Degraded, text);
                 }
             }
-            Err(error) => self.fail(&error, around),
+            Err(error) => self.fail(&error, context),
         }
     }
 
-    fn open_channel(&self, around: &Surroundings<'_>) -> Result<(Channel, Limitation), MediaError> {
+    fn open_channel(&self, context: &Context<'_>) -> Result<(Channel, Limitation), MediaError> {
         if let Medium::Serial { device, baud } = &self.medium {
-            let serial = SerialLink::open(device, *baud, around.registry, self.token)?;
+            let serial = SerialLink::open(device, *baud, context.registry, self.token)?;
             return Ok((Channel::Serial(Box::new(serial)), None));
         }
-        let (udp, limitation) = UdpLink::open(&self.medium, around.registry, self.token, around.now)?;
+        let (udp, limitation) = UdpLink::open(&self.medium, context.registry, self.token, context.now)?;
         Ok((Channel::Udp(udp), limitation))
     }
 
     /// Notes that an open link really works, and says so if that is news.
-    fn works(&mut self, around: &mut Surroundings<'_>) {
+    fn works(&mut self, context: &mut Context<'_>) {
         if let State::Open { worked_since, .. } = &mut self.state {
-            *worked_since = Some(around.now);
+            *worked_since = Some(context.now);
         }
         let source = MediaSource::Link(self.index);
         if !self.has_worked {
-            around.reports.push(source, MediaEvent::Opened, started(&self.medium));
+            context.reports.push(source, MediaEvent::Opened, started(&self.medium));
         } else if self.told.is_some() {
             let text = format!("{} {} works again.", self.medium.kind(), self.medium.link_name());
-            around.reports.push(source, MediaEvent::Reopened, text);
+            context.reports.push(source, MediaEvent::Reopened, text);
         }
         self.has_worked = true;
         self.told = None;
     }
 
     /// Closes the link until later, and says why if that is news.
-    fn fail(&mut self, error: &MediaError, around: &mut Surroundings<'_>) {
+    fn fail(&mut self, error: &MediaError, context: &mut Context<'_>) {
         let worked_since = match &self.state {
             State::Open { worked_since, .. } => *worked_since,
             State::Closed { .. } => None,
         };
-        let retry_at = self.retry.next(around.now, worked_since);
+        let retry_at = self.retry.next(context.now, worked_since);
         let open = std::mem::replace(&mut self.state, State::Closed { retry_at });
         if let State::Open { channel, .. } = open {
             match channel {
-                Channel::Serial(serial) => serial.close(around.registry),
-                Channel::Udp(udp) => udp.close(around.registry),
+                Channel::Serial(serial) => serial.close(context.registry),
+                Channel::Udp(udp) => udp.close(context.registry),
             }
         }
         let cause = error.to_string();
         if self.told.as_ref() != Some(&cause) {
             let text = format!("{} {}: {cause}.", self.medium.kind(), self.medium.link_name());
-            around.reports.push(MediaSource::Link(self.index), MediaEvent::Failed, text);
+            context.reports.push(MediaSource::Link(self.index), MediaEvent::Failed, text);
             self.told = Some(cause);
         }
     }

@@ -18,7 +18,7 @@ use mio::{Registry, Token};
 
 pub use self::report::{LinkCounters, MediaError, MediaEvent, MediaReport, MediaSource};
 
-use self::link::{Link, Surroundings};
+use self::link::{Context, Link};
 use self::ping::Pinger;
 use self::report::Reports;
 use crate::config::{Medium, PingNode};
@@ -73,13 +73,15 @@ impl Media {
         now: Instant,
     ) -> Self {
         let mut reports = Reports::default();
-        let mut around = Surroundings { registry: &registry, reports: &mut reports, now };
+        let mut context = Context { registry: &registry, reports: &mut reports, now };
         let links: Vec<Link> = media
             .iter()
             .enumerate()
-            .map(|(index, medium)| Link::open(medium.clone(), index, Token(first_token + index), &mut around))
+            .map(|(index, medium)| {
+                Link::open(medium.clone(), index, Token(first_token + index), &mut context)
+            })
             .collect();
-        let pinger = Pinger::open(pings, first_token + links.len(), &mut around);
+        let pinger = Pinger::open(pings, first_token + links.len(), &mut context);
         Self { links, pinger, registry, reports, first_token }
     }
 
@@ -91,28 +93,28 @@ impl Media {
 
     /// Sends `frame` to every link. Never waits: what cannot leave soon is dropped and counted.
     pub fn send(&mut self, frame: &[u8], now: Instant) {
-        let mut around = Surroundings { registry: &self.registry, reports: &mut self.reports, now };
+        let mut context = Context { registry: &self.registry, reports: &mut self.reports, now };
         for link in &mut self.links {
-            link.send(frame, &mut around);
+            link.send(frame, &mut context);
         }
     }
 
     /// Sends one echo request to each host of each ping node.
     pub fn ping(&mut self, now: Instant) {
-        self.pinger.ping(&mut Surroundings { registry: &self.registry, reports: &mut self.reports, now });
+        self.pinger.ping(&mut Context { registry: &self.registry, reports: &mut self.reports, now });
     }
 
     /// Reads what an event on `token` announced, some hundred frames at most, and goes on with an unfinished write.
     ///
     /// Tokens of others are ignored.
     pub fn ready(&mut self, token: Token, now: Instant, sink: &mut dyn FnMut(Received<'_>)) -> Progress {
-        let mut around = Surroundings { registry: &self.registry, reports: &mut self.reports, now };
+        let mut context = Context { registry: &self.registry, reports: &mut self.reports, now };
         if self.pinger.owns(token) {
-            return self.pinger.ready(token, &mut around, &mut |ping| sink(Received::Pong { ping }));
+            return self.pinger.ready(token, &mut context, &mut |ping| sink(Received::Pong { ping }));
         }
         let Some(link) = token.0.checked_sub(self.first_token) else { return Progress::Drained };
         match self.links.get_mut(link) {
-            Some(open) => open.ready(&mut around, &mut |bytes| sink(Received::Frame { link, bytes })),
+            Some(open) => open.ready(&mut context, &mut |bytes| sink(Received::Frame { link, bytes })),
             None => Progress::Drained,
         }
     }
@@ -125,11 +127,11 @@ impl Media {
 
     /// Does what is due: re-opens what failed, sends what waited for a serial line, checks addresses.
     pub fn tick(&mut self, now: Instant) {
-        let mut around = Surroundings { registry: &self.registry, reports: &mut self.reports, now };
+        let mut context = Context { registry: &self.registry, reports: &mut self.reports, now };
         for link in &mut self.links {
-            link.tick(&mut around);
+            link.tick(&mut context);
         }
-        self.pinger.tick(&mut around);
+        self.pinger.tick(&mut context);
     }
 
     /// What happened since the last call, oldest first. Empty unless something opened or failed.

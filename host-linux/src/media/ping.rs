@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Progress;
 use super::echo::{Delivery, Echo, Marks};
-use super::link::Surroundings;
+use super::link::Context;
 use super::report::{MediaError, MediaEvent, MediaSource, Reports};
 use super::retry::Retry;
 use crate::config::PingNode;
@@ -49,7 +49,7 @@ struct Target {
 
 impl Pinger {
     /// Takes [`SOCKETS`] tokens from `first_token` on.
-    pub(super) fn open(pings: &[PingNode], first_token: usize, around: &mut Surroundings<'_>) -> Self {
+    pub(super) fn open(pings: &[PingNode], first_token: usize, context: &mut Context<'_>) -> Self {
         let targets = pings.iter().enumerate().flat_map(|(ping, node)| {
             node.hosts.iter().map(move |address| Target {
                 ping,
@@ -66,15 +66,15 @@ impl Pinger {
             .map(|(domain, token)| IcmpSocket::new(domain, Token(token)));
         for socket in &mut sockets {
             if targets.iter().any(|target| socket.serves(target.address)) {
-                socket.retry_at = Some(around.now);
-                socket.tick(around);
+                socket.retry_at = Some(context.now);
+                socket.tick(context);
             }
         }
         if sockets.iter().any(|socket| socket.open.is_some()) {
             for (ping, node) in pings.iter().enumerate() {
                 let kind = if node.hosts.len() > 1 { "ping group" } else { "ping" };
                 let text = format!("{kind} heartbeat started.");
-                around.reports.push(MediaSource::Ping(ping), MediaEvent::Opened, text);
+                context.reports.push(MediaSource::Ping(ping), MediaEvent::Opened, text);
             }
         }
         Self { marks: Marks::new(), targets, sockets }
@@ -85,7 +85,7 @@ impl Pinger {
     }
 
     /// Asks every host once.
-    pub(super) fn ping(&mut self, around: &mut Surroundings<'_>) {
+    pub(super) fn ping(&mut self, context: &mut Context<'_>) {
         for (target, number) in self.targets.iter_mut().zip(0..) {
             let socket = self.sockets.iter().find(|socket| socket.serves(target.address));
             let Some(open) = socket.and_then(|socket| socket.open.as_ref()) else { continue };
@@ -94,7 +94,7 @@ impl Pinger {
             let echo = Echo { target: number, sequence: target.sent };
             let request = self.marks.request(target.address, echo);
             let outcome = open.socket.send_to(&request, SocketAddr::new(target.address, 0));
-            target.note(outcome.err(), around.reports, around.now);
+            target.note(outcome.err(), context.reports, context.now);
         }
     }
 
@@ -102,7 +102,7 @@ impl Pinger {
     pub(super) fn ready(
         &mut self,
         token: Token,
-        around: &mut Surroundings<'_>,
+        context: &mut Context<'_>,
         pong: &mut dyn FnMut(usize),
     ) -> Progress {
         let Some(socket) = self.sockets.iter_mut().find(|socket| socket.token == token) else {
@@ -122,7 +122,7 @@ impl Pinger {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Drained,
                 Err(error) if is_passing(&error) => {}
-                Err(error) => socket.fail(&MediaError::io("receive")(error), around),
+                Err(error) => socket.fail(&MediaError::io("receive")(error), context),
             }
         }
         Progress::MoreWaiting
@@ -132,9 +132,9 @@ impl Pinger {
         self.sockets.iter().filter_map(|socket| socket.retry_at).min()
     }
 
-    pub(super) fn tick(&mut self, around: &mut Surroundings<'_>) {
+    pub(super) fn tick(&mut self, context: &mut Context<'_>) {
         for socket in &mut self.sockets {
-            socket.tick(around);
+            socket.tick(context);
         }
     }
 }
@@ -199,33 +199,33 @@ impl IcmpSocket {
         address.is_ipv4() == (self.domain == Domain::IPV4)
     }
 
-    fn tick(&mut self, around: &mut Surroundings<'_>) {
-        if self.retry_at.is_none_or(|retry_at| around.now < retry_at) {
+    fn tick(&mut self, context: &mut Context<'_>) {
+        if self.retry_at.is_none_or(|retry_at| context.now < retry_at) {
             return;
         }
-        match open(self.domain, self.token, around.registry) {
+        match open(self.domain, self.token, context.registry) {
             Ok(open) => {
                 self.open = Some(open);
-                self.opened_at = Some(around.now);
+                self.opened_at = Some(context.now);
                 self.retry_at = None;
                 if self.told.take().is_some() {
                     let text = "ping: hosts can be asked again.".to_owned();
-                    around.reports.push(MediaSource::Icmp, MediaEvent::Reopened, text);
+                    context.reports.push(MediaSource::Icmp, MediaEvent::Reopened, text);
                 }
             }
-            Err(error) => self.fail(&error, around),
+            Err(error) => self.fail(&error, context),
         }
     }
 
-    fn fail(&mut self, error: &MediaError, around: &mut Surroundings<'_>) {
+    fn fail(&mut self, error: &MediaError, context: &mut Context<'_>) {
         if let Some(mut open) = self.open.take() {
             // An error would say that the socket is not watched, which is what is wanted.
-            let _ = around.registry.deregister(&mut open.socket);
+            let _ = context.registry.deregister(&mut open.socket);
         }
-        self.retry_at = Some(self.retry.next(around.now, self.opened_at.take()));
+        self.retry_at = Some(self.retry.next(context.now, self.opened_at.take()));
         let cause = error.to_string();
         if self.told.as_ref() != Some(&cause) {
-            around.reports.push(MediaSource::Icmp, MediaEvent::Failed, format!("ping: {cause}."));
+            context.reports.push(MediaSource::Icmp, MediaEvent::Failed, format!("ping: {cause}."));
             self.told = Some(cause);
         }
     }
@@ -257,4 +257,74 @@ fn is_passing(error: &io::Error) -> bool {
         Errno::EHOSTDOWN,
     ];
     error.raw_os_error().is_some_and(|raw| PASSING.contains(&Errno::from_raw(raw)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn target(sent: u16, outstanding: u16) -> Vec<Target> {
+        let name = "host".to_owned();
+        vec![Target {
+            ping: 5,
+            name,
+            address: HOST,
+            sent,
+            outstanding,
+            trouble_told: false,
+            quiet_until: None,
+        }]
+    }
+
+    fn answer(targets: &mut [Target], sequence: u16) -> Option<usize> {
+        count_answer(targets, Echo { target: 0, sequence }, HOST)
+    }
+
+    #[test]
+    fn an_answer_counts_once_and_not_after_a_newer_one() {
+        let mut targets = target(10, 4);
+        assert_eq!(answer(&mut targets, 8), Some(5));
+        assert_eq!(answer(&mut targets, 8), None, "repeated");
+        assert_eq!(answer(&mut targets, 7), None, "overtaken");
+        assert_eq!(answer(&mut targets, 10), Some(5));
+        assert_eq!(answer(&mut targets, 11), None, "never asked");
+    }
+
+    #[test]
+    fn only_recent_requests_can_be_answered_also_when_numbers_wrap() {
+        let sent = 3_u16;
+        let oldest = sent.wrapping_sub(OUTSTANDING_MAX - 1);
+        assert_eq!(answer(&mut target(sent, OUTSTANDING_MAX), oldest.wrapping_sub(1)), None);
+        assert_eq!(answer(&mut target(sent, OUTSTANDING_MAX), oldest), Some(5));
+    }
+
+    #[test]
+    fn only_the_host_that_was_asked_can_answer() {
+        let other = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+        let mut targets = target(1, 1);
+        assert_eq!(count_answer(&mut targets, Echo { target: 0, sequence: 1 }, other), None);
+        assert_eq!(count_answer(&mut targets, Echo { target: 1, sequence: 1 }, HOST), None);
+        assert_eq!(answer(&mut targets, 1), Some(5));
+    }
+
+    #[test]
+    fn trouble_that_comes_and_goes_is_said_at_most_once_a_minute() {
+        let mut targets = target(0, 0);
+        let mut reports = Reports::default();
+        let start = crate::clock::monotonic();
+        let unreachable = || Some(io::Error::from(Errno::ENETUNREACH));
+        for seconds in 0..59 {
+            let now = start + Duration::from_secs(seconds);
+            targets[0].note(unreachable(), &mut reports, now);
+            targets[0].note(unreachable(), &mut reports, now);
+            targets[0].note(None, &mut reports, now);
+        }
+        let events: Vec<MediaEvent> = reports.drain().map(|report| report.event).collect();
+        assert_eq!(events, [MediaEvent::Failed, MediaEvent::Reopened]);
+        targets[0].note(unreachable(), &mut reports, start + QUIET);
+        assert_eq!(reports.drain().count(), 1);
+    }
 }

@@ -27,7 +27,7 @@ const CHUNK_BYTES: usize = 512;
 /// device, carries the bytes.
 pub(super) struct Tty {
     pub(super) file: File,
-    settings: TTYPort,
+    _settings: TTYPort,
 }
 
 impl Tty {
@@ -41,14 +41,7 @@ impl Tty {
             .map_err(MediaError::io("open the device"))?;
         let settings = TTYPort::open(&serialport::new(device.to_string_lossy(), baud))?;
         settings.clear(ClearBuffer::All)?;
-        Ok(Self { file, settings })
-    }
-}
-
-impl Drop for Tty {
-    fn drop(&mut self) {
-        // Closing a device waits until its output is sent: half a minute if the line is stuck.
-        let _ = self.settings.clear(ClearBuffer::Output);
+        Ok(Self { file, _settings: settings })
     }
 }
 

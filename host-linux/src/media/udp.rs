@@ -15,7 +15,7 @@ use super::report::{LinkCounters, MediaError};
 use crate::config::Medium;
 
 /// Datagrams of one wake-up.
-const DATAGRAMS_MAX: usize = 256;
+const DATAGRAMS_MAX: usize = 200;
 
 /// How often a broadcast socket makes sure that its address is still the interface's: no system call says so.
 const ADDRESS_CHECK_INTERVAL: Duration = Duration::from_secs(5);
