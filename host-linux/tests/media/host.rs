@@ -1,6 +1,7 @@
 //! A daemon without a core: an event loop around [`Media`] that keeps what comes in.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use heartline::clock;
@@ -74,7 +75,10 @@ impl Host {
             assert!(clock::monotonic() < give_up, "waited in vain; said: {:?}", self.said);
             let now = self.now();
             let due = self.media.next_deadline().map_or(PATIENCE, |at| at.saturating_duration_since(now));
-            self.poll.poll(&mut events, Some(due.min(PATIENCE))).unwrap();
+            match self.poll.poll(&mut events, Some(due.min(PATIENCE))) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                outcome => outcome.unwrap(),
+            }
             for event in &events {
                 while self.take(event.token()) == Progress::MoreWaiting {}
             }

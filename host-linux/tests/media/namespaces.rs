@@ -6,11 +6,12 @@ use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::time::Duration;
 
+use heartline::clock;
 use heartline::config::{Medium, PingNode};
 use heartline::media::{MediaEvent, MediaSource};
 use nix::sched::{CloneFlags, setns, unshare};
 
-use crate::host::Host;
+use crate::host::{Host, PATIENCE};
 
 const PORT: u16 = 694;
 const LINK: MediaSource = MediaSource::Link(0);
@@ -43,6 +44,21 @@ impl Ethernet {
             self.ip(host, "link set eth0 addrgenmode none");
             self.ip(host, "link set eth0 up");
             self.add_address(host);
+        }
+        self.wait_for_carrier();
+    }
+
+    /// Until the kernel has noticed that both ends are up, it drops what is sent.
+    fn wait_for_carrier(&self) {
+        let give_up = clock::monotonic() + PATIENCE;
+        let ready = |host| {
+            self.enter(host);
+            let output = Command::new("ip").args(["link", "show", "eth0"]).output().unwrap().stdout;
+            let text = String::from_utf8(output).unwrap();
+            text.contains("state UP") && !text.contains("qdisc noop ")
+        };
+        while !(ready(0) && ready(1)) {
+            assert!(clock::monotonic() < give_up, "no carrier");
         }
     }
 
@@ -172,6 +188,7 @@ fn a_broadcast_link_comes_back_with_the_interface_and_its_address() {
         assert!(!host.media.is_open(0));
     }
     (0..2).for_each(|number| ethernet.ip(number, "link set eth0 up"));
+    ethernet.wait_for_carrier();
     let [first, second] = &mut hosts;
     works_again(first, second);
 

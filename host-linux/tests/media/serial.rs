@@ -1,15 +1,16 @@
 //! Serial links on pseudo-terminals.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use heartline::config::Medium;
 use heartline::media::{MediaEvent, MediaReport, MediaSource, serial_test};
 use heartline_core::framing::{self, Deframer, FRAME_BYTES_MAX};
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -44,19 +45,24 @@ impl Cable {
         let mut deframer = Deframer::<FRAME_BYTES_MAX>::new();
         let mut frames: Vec<Vec<u8>> = vec![];
         while frames.last().is_none_or(|frame| frame != last) {
-            self.wait_for_input();
+            await_input(&self.master);
             let mut chunk = [0; 4096];
             let count = self.master.read(&mut chunk).unwrap();
             deframer.feed(&chunk[..count], |frame| frames.push(frame.unwrap().to_vec()));
         }
         frames
     }
+}
 
-    fn wait_for_input(&self) {
-        let patience = PollTimeout::try_from(PATIENCE).unwrap();
-        let ready = poll(&mut [PollFd::new(self.master.as_fd(), PollFlags::POLLIN)], patience).unwrap();
-        assert_eq!(ready, 1, "nothing came");
-    }
+fn await_input(device: &File) {
+    let patience = PollTimeout::try_from(PATIENCE).unwrap();
+    let ready = loop {
+        match poll(&mut [PollFd::new(device.as_fd(), PollFlags::POLLIN)], patience) {
+            Err(Errno::EINTR) => {}
+            outcome => break outcome.unwrap(),
+        }
+    };
+    assert_eq!(ready, 1, "nothing came");
 }
 
 fn serial(device: &Path) -> Medium {
@@ -96,14 +102,11 @@ fn a_serial_link_survives_garbage() {
 #[test]
 fn what_a_device_had_received_before_is_discarded() {
     let mut cable = Cable::new();
-    let keep_open = File::open(&cable.device).unwrap();
+    let terminal = OFlag::O_NOCTTY.bits();
+    let keep_open = OpenOptions::new().read(true).custom_flags(terminal).open(&cable.device).unwrap();
     cable.send(b"old");
     cable.master.write_all(b"\n").unwrap(); // the terminal still reads whole lines
-    let readable = poll(
-        &mut [PollFd::new(keep_open.as_fd(), PollFlags::POLLIN)],
-        PollTimeout::try_from(PATIENCE).unwrap(),
-    );
-    assert_eq!(readable, Ok(1));
+    await_input(&keep_open);
     let mut host = Host::new(&[cable.medium()], &[]);
     cable.send(b"new");
     host.run_until(|host| !host.frames.is_empty());
@@ -200,7 +203,7 @@ fn a_line_of_text_goes_over_the_cable_by_hand() {
     let mut cable = Cable::new();
     serial_test::send_line(&cable.device, 19_200, "hello").unwrap();
     let mut sent = [0; 6];
-    cable.wait_for_input();
+    await_input(&cable.master);
     cable.master.read_exact(&mut sent).unwrap();
     assert_eq!(&sent, b"hello\n");
 
