@@ -40,7 +40,7 @@ impl Cable {
         self.master.write_all(&out[..length]).unwrap();
     }
 
-    /// Reads until the frame that `last` recognises.
+    /// Reads up to and including the frame `last`.
     fn receive_until(&mut self, last: &[u8]) -> Vec<Vec<u8>> {
         let mut deframer = Deframer::<FRAME_BYTES_MAX>::new();
         let mut frames: Vec<Vec<u8>> = vec![];
