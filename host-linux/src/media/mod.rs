@@ -1,1 +1,153 @@
-//! The ways a frame travels: serial lines, UDP sockets; and the echo of ping nodes.
+//! Every way to the other members and to the ping nodes, behind one type that the daemon's event loop drives.
+//! Bytes in, bytes out, re-opening what fails; what the bytes mean is the core's business.
+
+mod echo;
+mod interface;
+mod line;
+mod link;
+mod ping;
+mod report;
+mod retry;
+mod serial;
+pub mod serial_test;
+mod udp;
+
+use std::time::Instant;
+
+use mio::{Registry, Token};
+
+pub use self::report::{LinkCounters, MediaError, MediaEvent, MediaReport, MediaSource};
+
+use self::link::{Context, Link};
+use self::ping::Pinger;
+use self::report::Reports;
+use crate::config::{Medium, PingNode};
+
+/// What came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received<'a> {
+    /// A frame, of 1 to [`FRAME_BYTES_MAX`](heartline_core::framing::FRAME_BYTES_MAX) bytes; perhaps forged, perhaps our own.
+    Frame {
+        /// The index of the link in the configuration.
+        link: usize,
+        /// The frame.
+        bytes: &'a [u8],
+    },
+    /// A host of a ping node answered a request that we sent.
+    Pong {
+        /// The index of the ping node in the configuration.
+        ping: usize,
+    },
+}
+
+/// Whether all that had come in was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Progress {
+    /// All was read; the event loop will say when there is more.
+    Drained,
+    /// More is waiting than one wake-up may take. Call again with the same token after looking at other things: the
+    /// event loop will not say so again.
+    MoreWaiting,
+}
+
+/// All links and ping nodes of a configuration.
+pub struct Media {
+    links: Vec<Link>,
+    pinger: Pinger,
+    registry: Registry,
+    reports: Reports,
+    first_token: usize,
+}
+
+impl Media {
+    /// Opens everything. What cannot be opened is reported and tried again, after 1 s at first and at least every 10 s.
+    ///
+    /// Takes the [`token_count`](Self::token_count) tokens from `first_token` on.
+    #[must_use]
+    pub fn open(
+        media: &[Medium],
+        pings: &[PingNode],
+        registry: Registry,
+        first_token: usize,
+        now: Instant,
+    ) -> Self {
+        let mut reports = Reports::default();
+        let mut context = Context { registry: &registry, reports: &mut reports, now };
+        let links: Vec<Link> = media
+            .iter()
+            .enumerate()
+            .map(|(index, medium)| {
+                Link::open(medium.clone(), index, Token(first_token + index), &mut context)
+            })
+            .collect();
+        let pinger = Pinger::open(pings, first_token + links.len(), &mut context);
+        Self { links, pinger, registry, reports, first_token }
+    }
+
+    /// How many tokens media use, from the first one on.
+    #[must_use]
+    pub fn token_count(&self) -> usize {
+        self.links.len() + ping::SOCKETS
+    }
+
+    /// Sends `frame` to every link. Never waits: what cannot leave soon is dropped and counted.
+    pub fn send(&mut self, frame: &[u8], now: Instant) {
+        let mut context = Context { registry: &self.registry, reports: &mut self.reports, now };
+        for link in &mut self.links {
+            link.send(frame, &mut context);
+        }
+    }
+
+    /// Sends one echo request to each host of each ping node.
+    pub fn ping(&mut self, now: Instant) {
+        self.pinger.ping(&mut Context { registry: &self.registry, reports: &mut self.reports, now });
+    }
+
+    /// Reads what an event on `token` announced, some hundred frames at most, and goes on with an unfinished write.
+    ///
+    /// Tokens of others are ignored.
+    pub fn ready(&mut self, token: Token, now: Instant, sink: &mut dyn FnMut(Received<'_>)) -> Progress {
+        let mut context = Context { registry: &self.registry, reports: &mut self.reports, now };
+        if self.pinger.owns(token) {
+            return self.pinger.ready(token, &mut context, &mut |ping| sink(Received::Pong { ping }));
+        }
+        let Some(link) = token.0.checked_sub(self.first_token) else { return Progress::Drained };
+        match self.links.get_mut(link) {
+            Some(open) => open.ready(&mut context, &mut |bytes| sink(Received::Frame { link, bytes })),
+            None => Progress::Drained,
+        }
+    }
+
+    /// When [`tick`](Self::tick) has something to do at the latest.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.links.iter().filter_map(Link::deadline).chain(self.pinger.deadline()).min()
+    }
+
+    /// Does what is due: re-opens what failed, sends what waited for a serial line, checks addresses.
+    pub fn tick(&mut self, now: Instant) {
+        let mut context = Context { registry: &self.registry, reports: &mut self.reports, now };
+        for link in &mut self.links {
+            link.tick(&mut context);
+        }
+        self.pinger.tick(&mut context);
+    }
+
+    /// What happened since the last call, oldest first. Empty unless something opened or failed.
+    pub fn reports(&mut self) -> impl Iterator<Item = MediaReport> + '_ {
+        self.reports.drain()
+    }
+
+    /// What went through a link since the start; `None` if there is no such link.
+    #[must_use]
+    pub fn counters(&self, link: usize) -> Option<LinkCounters> {
+        self.links.get(link).map(Link::counters)
+    }
+
+    /// Whether a link is open at present.
+    #[must_use]
+    pub fn is_open(&self, link: usize) -> bool {
+        self.links.get(link).is_some_and(Link::is_open)
+    }
+}

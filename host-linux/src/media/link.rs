@@ -1,0 +1,226 @@
+//! One link: open or waiting to be opened again, its counters, and what is said about it.
+
+use std::time::Instant;
+
+use mio::{Registry, Token};
+
+use super::Progress;
+use super::report::{LinkCounters, MediaError, MediaEvent, MediaSource, Reports};
+use super::retry::Retry;
+use super::serial::SerialLink;
+use super::udp::{Limitation, UdpLink};
+use crate::config::Medium;
+
+/// What media share.
+pub(super) struct Context<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) reports: &'a mut Reports,
+    pub(super) now: Instant,
+}
+
+/// A medium of the configuration and what became of it.
+pub(super) struct Link {
+    medium: Medium,
+    index: usize,
+    token: Token,
+    state: State,
+    retry: Retry,
+    counters: LinkCounters,
+    has_worked: bool,
+    /// The failure that people were told about and that is not over.
+    told: Option<String>,
+    limitation_told: bool,
+}
+
+enum State {
+    Open {
+        channel: Channel,
+        /// Since when frames have been leaving. A socket can be opened on a dead interface; sending is the proof.
+        worked_since: Option<Instant>,
+    },
+    Closed {
+        retry_at: Instant,
+    },
+}
+
+enum Channel {
+    Serial(Box<SerialLink>),
+    Udp(UdpLink),
+}
+
+impl Link {
+    pub(super) fn open(medium: Medium, index: usize, token: Token, context: &mut Context<'_>) -> Self {
+        let mut link = Self {
+            medium,
+            index,
+            token,
+            state: State::Closed { retry_at: context.now },
+            retry: Retry::new(),
+            counters: LinkCounters::default(),
+            has_worked: false,
+            told: None,
+            limitation_told: false,
+        };
+        link.try_open(context);
+        if matches!(link.state, State::Open { .. }) {
+            link.works(context);
+        }
+        link
+    }
+
+    pub(super) fn counters(&self) -> LinkCounters {
+        self.counters
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open { .. })
+    }
+
+    pub(super) fn send(&mut self, frame: &[u8], context: &mut Context<'_>) {
+        let State::Open { channel, worked_since } = &mut self.state else {
+            self.counters.dropped += 1;
+            return;
+        };
+        let outcome = match channel {
+            Channel::Serial(serial) => serial.send(frame, context.now, &mut self.counters),
+            Channel::Udp(udp) => udp.send(frame, &mut self.counters),
+        };
+        match outcome {
+            Ok(()) if worked_since.is_some() => {}
+            Ok(()) => self.works(context),
+            Err(error) => {
+                self.counters.dropped += 1;
+                self.fail(&error, context);
+            }
+        }
+    }
+
+    pub(super) fn ready(&mut self, context: &mut Context<'_>, sink: &mut dyn FnMut(&[u8])) -> Progress {
+        let outcome = match &mut self.state {
+            State::Closed { .. } => return Progress::Drained,
+            State::Open { channel: Channel::Serial(serial), .. } => {
+                // What has arrived is read even if nothing can be written any more.
+                let received = serial.receive(&mut self.counters, sink);
+                serial.flush(context.now, &mut self.counters).and(received)
+            }
+            State::Open { channel: Channel::Udp(udp), .. } => udp.receive(&mut self.counters, sink),
+        };
+        outcome.unwrap_or_else(|error| {
+            self.fail(&error, context);
+            Progress::Drained
+        })
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Closed { retry_at } => Some(*retry_at),
+            State::Open { channel: Channel::Serial(serial), .. } => serial.deadline(),
+            State::Open { channel: Channel::Udp(udp), .. } => udp.deadline(),
+        }
+    }
+
+    pub(super) fn tick(&mut self, context: &mut Context<'_>) {
+        let outcome = match &mut self.state {
+            State::Closed { retry_at } if *retry_at <= context.now => {
+                self.try_open(context);
+                Ok(())
+            }
+            State::Closed { .. } => Ok(()),
+            State::Open { channel: Channel::Serial(serial), .. } => {
+                serial.flush(context.now, &mut self.counters)
+            }
+            State::Open { channel: Channel::Udp(udp), .. } => udp.tick(context.now),
+        };
+        if let Err(error) = outcome {
+            self.fail(&error, context);
+        }
+    }
+
+    fn try_open(&mut self, context: &mut Context<'_>) {
+        match self.open_channel(context) {
+            Ok((channel, limitation)) => {
+                self.state = State::Open { channel, worked_since: None };
+                if let Some(limitation) = limitation.filter(|_| !self.limitation_told) {
+                    self.limitation_told = true;
+                    let name = self.medium.link_name();
+                    let text = format!(
+                        "{}: cannot insist on interface {name}: {limitation}; routes decide instead.",
+                        self.medium.kind(),
+                    );
+                    context.reports.push(MediaSource::Link(self.index), MediaEvent::Degraded, text);
+                }
+            }
+            Err(error) => self.fail(&error, context),
+        }
+    }
+
+    fn open_channel(&self, context: &Context<'_>) -> Result<(Channel, Limitation), MediaError> {
+        if let Medium::Serial { device, baud } = &self.medium {
+            let serial = SerialLink::open(device, *baud, context.registry, self.token)?;
+            return Ok((Channel::Serial(Box::new(serial)), None));
+        }
+        let (udp, limitation) = UdpLink::open(&self.medium, context.registry, self.token, context.now)?;
+        Ok((Channel::Udp(udp), limitation))
+    }
+
+    /// Notes that an open link really works, and says so if that is news.
+    fn works(&mut self, context: &mut Context<'_>) {
+        if let State::Open { worked_since, .. } = &mut self.state {
+            *worked_since = Some(context.now);
+        }
+        let source = MediaSource::Link(self.index);
+        if !self.has_worked {
+            context.reports.push(source, MediaEvent::Opened, started(&self.medium));
+        } else if self.told.is_some() {
+            let text = format!("{} {} works again.", self.medium.kind(), self.medium.link_name());
+            context.reports.push(source, MediaEvent::Reopened, text);
+        }
+        self.has_worked = true;
+        self.told = None;
+    }
+
+    /// Closes the link until later, and says why if that is news.
+    fn fail(&mut self, error: &MediaError, context: &mut Context<'_>) {
+        let worked_since = match &self.state {
+            State::Open { worked_since, .. } => *worked_since,
+            State::Closed { .. } => None,
+        };
+        let retry_at = self.retry.next(context.now, worked_since);
+        let open = std::mem::replace(&mut self.state, State::Closed { retry_at });
+        if let State::Open { channel, .. } = open {
+            match channel {
+                Channel::Serial(serial) => serial.close(context.registry),
+                Channel::Udp(udp) => udp.close(context.registry),
+            }
+        }
+        let cause = error.to_string();
+        if self.told.as_ref() != Some(&cause) {
+            let text = format!("{} {}: {cause}.", self.medium.kind(), self.medium.link_name());
+            context.reports.push(MediaSource::Link(self.index), MediaEvent::Failed, text);
+            self.told = Some(cause);
+        }
+    }
+}
+
+/// The original's words.
+fn started(medium: &Medium) -> String {
+    match medium {
+        Medium::Serial { device, baud } => {
+            format!("Starting serial heartbeat on tty {} ({baud} baud)", device.display())
+        }
+        Medium::Broadcast { interface, port } => {
+            format!("UDP Broadcast heartbeat started on port {port} ({port}) interface {interface}")
+        }
+        Medium::Multicast { interface, group, port, ttl, loopback } => format!(
+            "UDP multicast heartbeat started for group {group} port {port} interface {interface} (ttl={ttl} loop={})",
+            u8::from(*loopback)
+        ),
+        Medium::Multicast6 { interface, group, port, hops, loopback } => format!(
+            "UDP multicast heartbeat started for group {group} port {port} interface {interface} (hops={hops} loop={})",
+            u8::from(*loopback)
+        ),
+        Medium::Unicast { interface, peer, port } => {
+            format!("{}: started on port {port} interface {interface} to {peer}", medium.kind())
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Heartbeats over UDP: broadcast, multicast and unicast, bound so that each socket hears its own link and nothing else.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::time::{Duration, Instant};
+
+use heartline_core::framing::FRAME_BYTES_MAX;
+use mio::{Interest, Registry, Token};
+use nix::errno::Errno;
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+
+use super::Progress;
+use super::interface;
+use super::report::{LinkCounters, MediaError};
+use crate::config::Medium;
+
+/// Datagrams of one wake-up.
+const DATAGRAMS_MAX: usize = 200;
+
+/// How often a broadcast socket makes sure that its address is still the interface's: no system call says so.
+const ADDRESS_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// `IPTOS_LOWDELAY`, which also puts the datagrams into the first band of the usual queues; as the original does.
+const LOW_DELAY: u32 = 0x10;
+
+/// An open UDP link.
+pub(super) struct UdpLink {
+    socket: mio::net::UdpSocket,
+    /// None for a connected socket.
+    destination: Option<SocketAddr>,
+    /// The only address that is listened to, for unicast.
+    peer: Option<IpAddr>,
+    watched: Option<Watched>,
+}
+
+/// The broadcast address that the socket stands and falls with.
+struct Watched {
+    interface: String,
+    address: Ipv4Addr,
+    check_at: Instant,
+}
+
+/// Why the link is not bound to its interface, where that did not succeed.
+pub(super) type Limitation = Option<io::Error>;
+
+impl UdpLink {
+    /// Opens the socket for any medium but a serial one.
+    pub(super) fn open(
+        medium: &Medium,
+        registry: &Registry,
+        token: Token,
+        now: Instant,
+    ) -> Result<(Self, Limitation), MediaError> {
+        let (mut link, limitation) = match medium {
+            Medium::Serial { .. } => {
+                return Err(MediaError::io("open a socket")(ErrorKind::Unsupported.into()));
+            }
+            Medium::Broadcast { interface, port } => Self::broadcast(interface, *port, now),
+            Medium::Multicast { interface, group, port, ttl, loopback } => {
+                Self::multicast4(interface, *group, *port, *ttl, *loopback)
+            }
+            Medium::Multicast6 { interface, group, port, hops, loopback } => {
+                Self::multicast6(interface, *group, *port, *hops, *loopback)
+            }
+            Medium::Unicast { interface, peer, port } => Self::unicast(interface, *peer, *port),
+        }?;
+        registry
+            .register(&mut link.socket, token, Interest::READABLE)
+            .map_err(MediaError::io("watch the socket"))?;
+        Ok((link, limitation))
+    }
+
+    /// Bound to the broadcast address, a socket hears broadcasts only and leaves unicast on the port to others.
+    fn broadcast(interface: &str, port: u16, now: Instant) -> Result<(Self, Limitation), MediaError> {
+        let address = interface::broadcast_address(interface)?;
+        let (socket, limitation) = socket_on(interface, Domain::IPV4)?;
+        socket.set_broadcast(true).map_err(MediaError::io("allow broadcasts"))?;
+        let destination = SocketAddr::new(address.into(), port);
+        bind(&socket, destination)?;
+        let watched =
+            Watched { interface: interface.to_owned(), address, check_at: now + ADDRESS_CHECK_INTERVAL };
+        Ok((Self::new(socket, Some(destination), None, Some(watched)), limitation))
+    }
+
+    fn multicast4(
+        interface: &str,
+        group: Ipv4Addr,
+        port: u16,
+        ttl: u8,
+        loopback: bool,
+    ) -> Result<(Self, Limitation), MediaError> {
+        let by_index = InterfaceIndexOrAddress::Index(interface::index(interface)?);
+        let (socket, limitation) = socket_on(interface, Domain::IPV4)?;
+        let destination = SocketAddr::new(group.into(), port);
+        bind(&socket, destination)?;
+        socket
+            .join_multicast_v4_n(&group, &by_index)
+            .map_err(MediaError::io(format!("join {group} on {interface}")))?;
+        // The interface to send through is the one that the socket is bound to, or the one of the route without that.
+        socket
+            .set_multicast_ttl_v4(ttl.into())
+            .and_then(|()| socket.set_multicast_loop_v4(loopback))
+            .map_err(MediaError::io("set up multicast"))?;
+        Ok((Self::new(socket, Some(destination), None, None), limitation))
+    }
+
+    fn multicast6(
+        interface: &str,
+        group: Ipv6Addr,
+        port: u16,
+        hops: u8,
+        loopback: bool,
+    ) -> Result<(Self, Limitation), MediaError> {
+        let index = interface::index(interface)?;
+        let (socket, limitation) = socket_on(interface, Domain::IPV6)?;
+        let destination = SocketAddr::V6(SocketAddrV6::new(group, port, 0, index));
+        bind(&socket, destination)?;
+        socket
+            .join_multicast_v6(&group, index)
+            .map_err(MediaError::io(format!("join {group} on {interface}")))?;
+        socket
+            .set_multicast_if_v6(index)
+            .and_then(|()| socket.set_multicast_hops_v6(hops.into()))
+            .and_then(|()| socket.set_multicast_loop_v6(loopback))
+            .map_err(MediaError::io("set up multicast"))?;
+        Ok((Self::new(socket, Some(destination), None, None), limitation))
+    }
+
+    /// Connected to the peer, a socket hears nobody else, and several peers on one port have a socket each.
+    fn unicast(interface: &str, peer: IpAddr, port: u16) -> Result<(Self, Limitation), MediaError> {
+        let index = interface::index(interface)?;
+        let (domain, any, address) = match peer {
+            IpAddr::V4(_) => (Domain::IPV4, Ipv4Addr::UNSPECIFIED.into(), SocketAddr::new(peer, port)),
+            IpAddr::V6(v6) => {
+                let scope = if v6.is_unicast_link_local() { index } else { 0 };
+                (Domain::IPV6, Ipv6Addr::UNSPECIFIED.into(), SocketAddrV6::new(v6, port, 0, scope).into())
+            }
+        };
+        let (socket, limitation) = socket_on(interface, domain)?;
+        bind(&socket, SocketAddr::new(any, port))?;
+        socket.connect(&address.into()).map_err(MediaError::io(format!("reach {address}")))?;
+        Ok((Self::new(socket, None, Some(peer), None), limitation))
+    }
+
+    fn new(
+        socket: Socket,
+        destination: Option<SocketAddr>,
+        peer: Option<IpAddr>,
+        watched: Option<Watched>,
+    ) -> Self {
+        Self { socket: mio::net::UdpSocket::from_std(UdpSocket::from(socket)), destination, peer, watched }
+    }
+
+    pub(super) fn close(mut self, registry: &Registry) {
+        // An error would say that the socket is not watched, which is what is wanted.
+        let _ = registry.deregister(&mut self.socket);
+    }
+
+    /// Sends one datagram; a full queue or an absent peer costs the frame, not the link.
+    pub(super) fn send(&mut self, frame: &[u8], counters: &mut LinkCounters) -> Result<(), MediaError> {
+        let mut outcome = self.send_once(frame);
+        if outcome.as_ref().is_err_and(is_about_an_earlier_datagram) {
+            outcome = self.send_once(frame);
+        }
+        match outcome {
+            Ok(count) => {
+                counters.frames_out += 1;
+                counters.bytes_out += count as u64;
+                Ok(())
+            }
+            Err(error) if costs_one_frame(&error) => {
+                counters.dropped += 1;
+                Ok(())
+            }
+            Err(error) => Err(MediaError::io("send")(error)),
+        }
+    }
+
+    fn send_once(&self, frame: &[u8]) -> io::Result<usize> {
+        match self.destination {
+            Some(destination) => self.socket.send_to(frame, destination),
+            None => self.socket.send(frame),
+        }
+    }
+
+    pub(super) fn receive(
+        &mut self,
+        counters: &mut LinkCounters,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<Progress, MediaError> {
+        // One byte more than a frame has, to see which datagrams are too long.
+        let mut buffer = [0; FRAME_BYTES_MAX + 1];
+        for _ in 0..DATAGRAMS_MAX {
+            let (count, sender) = match self.socket.recv_from(&mut buffer) {
+                Ok(received) => received,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Progress::Drained),
+                Err(error) if error.kind() == ErrorKind::Interrupted || costs_one_frame(&error) => continue,
+                Err(error) => return Err(MediaError::io("receive")(error)),
+            };
+            counters.bytes_in += count as u64;
+            // Between bind and connect a stranger's datagram can slip in.
+            let expected = self.peer.is_none_or(|peer| peer == sender.ip());
+            if !expected || count == 0 || count > FRAME_BYTES_MAX {
+                counters.malformed += 1;
+                continue;
+            }
+            counters.frames_in += 1;
+            sink(&buffer[..count]);
+        }
+        Ok(Progress::MoreWaiting)
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.watched.as_ref().map(|watched| watched.check_at)
+    }
+
+    /// Makes sure, now and then, that the broadcast address is still ours.
+    pub(super) fn tick(&mut self, now: Instant) -> Result<(), MediaError> {
+        match &mut self.watched {
+            Some(watched) if watched.check_at <= now => {
+                watched.check_at = now + ADDRESS_CHECK_INTERVAL;
+                interface::check_broadcast_address(&watched.interface, watched.address)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A non-blocking socket that uses `interface` only, where the system lets us demand that.
+fn socket_on(interface: &str, domain: Domain) -> Result<(Socket, Limitation), MediaError> {
+    let create = || {
+        let socket = Socket::new(domain, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::UDP))?;
+        socket.set_reuse_address(true)?;
+        if domain == Domain::IPV6 {
+            socket.set_only_v6(true)?;
+        }
+        Ok(socket)
+    };
+    let socket = create().map_err(MediaError::io("open a socket"))?;
+    // Only a wish: without it datagrams wait in the same queue as all others.
+    let _ = match domain {
+        Domain::IPV6 => socket.set_tclass_v6(LOW_DELAY),
+        _ => socket.set_tos_v4(LOW_DELAY),
+    };
+    match socket.bind_device(Some(interface.as_bytes())) {
+        Ok(()) => Ok((socket, None)),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok((socket, Some(error))),
+        Err(error) => Err(MediaError::io(format!("bind to interface {interface}"))(error)),
+    }
+}
+
+fn bind(socket: &Socket, address: SocketAddr) -> Result<(), MediaError> {
+    socket.bind(&address.into()).map_err(MediaError::io(format!("bind to {address}")))
+}
+
+/// What a host answered to a datagram sent before is reported by the next call, which then does nothing itself.
+fn is_about_an_earlier_datagram(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::ConnectionRefused || error.kind() == ErrorKind::Interrupted
+}
+
+/// The peer is absent, a queue is full or the frame too long for the interface: the link itself is well.
+fn costs_one_frame(error: &io::Error) -> bool {
+    const HARMLESS: [Errno; 6] = [
+        Errno::EAGAIN,
+        Errno::ENOBUFS,
+        Errno::ECONNREFUSED,
+        Errno::EHOSTUNREACH,
+        Errno::EHOSTDOWN,
+        Errno::EMSGSIZE,
+    ];
+    error.raw_os_error().is_some_and(|raw| HARMLESS.contains(&Errno::from_raw(raw)))
+}
