@@ -7,3 +7,6 @@ mod device;
 mod fencer;
 
 pub use fencer::{Fencer, Outcome, Remark};
+
+#[cfg(test)]
+mod tests;

@@ -90,3 +90,18 @@ impl Environment {
             .find(|path| super::locate::is_executable(path))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_has_one_value_the_last_one() {
+        let mut environment = Environment::default();
+        environment.set("HA_BIN", "/a".into());
+        environment.set("HA_DIR", "/b/".into());
+        environment.set("HA_BIN", "/c".into());
+        let all: Vec<_> = environment.variables().collect();
+        assert_eq!(all, [("HA_BIN", "/c"), ("HA_DIR", "/b/")]);
+    }
+}

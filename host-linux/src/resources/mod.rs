@@ -24,3 +24,8 @@ pub use sequence::{Action, Operation, Outcome};
 pub(crate) use child::{Destination, End, Invocation, Stream};
 pub(crate) use children::{Children, Line, LineText};
 pub(crate) use runner::failure;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
