@@ -93,7 +93,62 @@ impl Environment {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::config::{KeyFile, Logging, OperationLimits, StopFailure, Times};
+
+    fn configuration() -> Configuration {
+        let second = Duration::from_secs(1);
+        let [keepalive, deadtime, warntime, initdead, deadping] = [second; 5];
+        Configuration {
+            directory: "/etc/ha.d/".into(),
+            cluster: "linux-ha".into(),
+            this_node: "wna".into(),
+            nodes: vec!["wna".into(), "wnb".into()],
+            times: Times { keepalive, deadtime, warntime, initdead, deadping },
+            media: Vec::new(),
+            pings: Vec::new(),
+            auto_failback: true,
+            auto_failback_word: "on".into(),
+            stop_failure: StopFailure::Reboot,
+            limits: OperationLimits { start: second, stop: second, status: second },
+            logging: Logging { logfile: Some("/var/log/ha-log".into()), debug: 1, ..Logging::default() },
+            fencing: Vec::new(),
+            ipfail: false,
+            realtime: None,
+            environment: vec![("HA_SITE".into(), "a b".into()), ("HA_BIN".into(), "/opt/ha".into())],
+            parameters: vec![("deadtime".into(), "1000ms".into()), ("debug".into(), "2".into())],
+            keys: KeyFile { signing: 1, keys: Vec::new() },
+            groups: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn scripts_find_what_the_original_gave_them() {
+        let environment = Environment::of(&configuration());
+        for (name, value) in [
+            ("HA_CURHOST", "wna"),
+            ("HA_DIR", "/etc/ha.d/"),
+            ("HA_FUNCS", "/etc/ha.d/shellfuncs"),
+            ("HA_RESOURCEDIR", "/etc/ha.d/resource.d"),
+            ("HA_LOGFILE", "/var/log/ha-log"),
+            ("HA_deadtime", "1000ms"),
+            ("HA_SITE", "a b"),
+            ("OCF_ROOT", "/usr/lib/ocf"),
+        ] {
+            assert_eq!(environment.value(name), Some(value), "{name}");
+        }
+        assert_eq!(environment.value("HA_LOGFACILITY"), None);
+        assert!(environment.value("PATH").unwrap().starts_with("/usr/lib/heartbeat:"));
+    }
+
+    #[test]
+    fn the_administrator_has_the_last_word() {
+        let environment = Environment::of(&configuration());
+        assert_eq!(environment.value("HA_BIN"), Some("/opt/ha"));
+        assert_eq!(environment.value("HA_debug"), Some("2"));
+    }
 
     #[test]
     fn a_variable_has_one_value_the_last_one() {
