@@ -76,11 +76,11 @@ mod tests {
     #[test]
     fn a_line_has_a_limit() {
         let mut buffer = LineBuffer::with_limit(9);
-        buffer.push(&vec![b'x'; 9]);
+        buffer.push(&[b'x'; 9]);
         assert_eq!(buffer.next_line(), Ok(None));
         buffer.push(b"\n");
         assert_eq!(buffer.next_line().unwrap().unwrap().len(), 9);
-        buffer.push(&vec![b'x'; 9 + 1]);
+        buffer.push(&[b'x'; 10]);
         assert_eq!(buffer.next_line(), Err(TooLong));
     }
 }

@@ -105,7 +105,7 @@ fn has_script_stamp(text: &str) -> bool {
 }
 
 /// One message stays one line, and a log stays a text: control characters but the tab are written as escapes.
-pub(super) fn printable(text: &str) -> Cow<'_, str> {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let harmful = |character: char| character.is_control() && character != '\t';
     if !text.contains(harmful) {
         return Cow::Borrowed(text);

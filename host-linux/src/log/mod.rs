@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use crate::clock;
 use crate::config::Logging;
 use file::LogFile;
+pub(crate) use format::printable;
 pub use format::{Level, Style, line, script_line, time_stamp};
 use syslog::Syslog;
 
