@@ -162,7 +162,9 @@ impl RunningDaemon {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        if holder(&file)? != Holder::Daemon {
+        let mut query = lock(libc::F_WRLCK, PID_IS_RIGHT);
+        fcntl(&file, FcntlArg::F_OFD_GETLK(&mut query))?;
+        if i32::from(query.l_type) != libc::F_WRLCK {
             return Ok(None);
         }
         Ok(read_pid(&path).map(|pid| Self { pid, file }))
@@ -173,13 +175,7 @@ impl RunningDaemon {
     /// # Errors
     /// When the kernel refuses to wait.
     pub fn wait_until_gone(self) -> io::Result<()> {
-        loop {
-            match fcntl(&self.file, FcntlArg::F_OFD_SETLKW(&whole_file(libc::F_RDLCK))) {
-                Ok(_) => return Ok(()),
-                Err(Errno::EINTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        lock_patiently(&self.file, libc::F_RDLCK, PID_IS_RIGHT)
     }
 }
 
@@ -204,19 +200,17 @@ fn lock_and_write(path: &Path) -> io::Result<Option<File>> {
             .mode(0o644)
             .custom_flags(libc::O_NOFOLLOW)
             .open(path)?;
-        match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_WRLCK))) {
+        match fcntl(&file, FcntlArg::F_OFD_SETLK(&lock(libc::F_WRLCK, DAEMON))) {
             Ok(_) if !is_at(&file, path)? => {} // removed by its last holder between opening and locking
             Ok(_) => {
                 file.set_len(0)?;
                 file.rewind()?;
                 file.write_all(format!("{:>10}\n", std::process::id()).as_bytes())?;
+                // Those who waited for the last daemon's end have this byte for the blink of an eye.
+                lock_patiently(&file, libc::F_WRLCK, PID_IS_RIGHT)?;
                 return Ok(Some(file));
             }
-            Err(Errno::EAGAIN | Errno::EACCES) => match holder(&file)? {
-                Holder::Daemon => return Ok(None),
-                // Someone who waited for the last daemon's end has it for the blink of an eye.
-                Holder::Waiter | Holder::Nobody => std::thread::yield_now(),
-            },
+            Err(Errno::EAGAIN | Errno::EACCES) => return Ok(None),
             Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
@@ -228,31 +222,29 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     Ok(fs::metadata(path).is_ok_and(|there| (there.dev(), there.ino()) == (held.dev(), held.ino())))
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Holder {
-    Daemon,
-    Waiter,
-    Nobody,
-}
+// Locks of the open file description: unlike flock(2), they can be asked about without being taken, and one file
+// has as many as it has bytes. The first byte belongs to the daemon. It locks the second once its pid is in the
+// file, so that nobody takes the pid of a crashed daemon for that of one which is just starting.
+const DAEMON: libc::off_t = 0;
+const PID_IS_RIGHT: libc::off_t = 1;
 
-// Locks of the open file description: unlike flock(2), they can be asked about without being taken.
-fn holder(file: &File) -> io::Result<Holder> {
-    let mut query = whole_file(libc::F_WRLCK);
-    fcntl(file, FcntlArg::F_OFD_GETLK(&mut query))?;
-    Ok(match i32::from(query.l_type) {
-        libc::F_WRLCK => Holder::Daemon,
-        libc::F_RDLCK => Holder::Waiter,
-        _ => Holder::Nobody,
-    })
+fn lock_patiently(file: &File, kind: libc::c_int, byte: libc::off_t) -> io::Result<()> {
+    loop {
+        match fcntl(file, FcntlArg::F_OFD_SETLKW(&lock(kind, byte))) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the lock types are 0, 1, 2 and SEEK_SET is 0")]
-fn whole_file(kind: libc::c_int) -> libc::flock {
+fn lock(kind: libc::c_int, byte: libc::off_t) -> libc::flock {
     libc::flock {
         l_type: kind as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: 0,
-        l_len: 0,
+        l_start: byte,
+        l_len: 1,
         l_pid: 0,
     }
 }
@@ -345,5 +337,20 @@ mod tests {
         let waiter = std::thread::spawn(move || running.wait_until_gone());
         drop(held);
         waiter.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_waiter_does_not_keep_the_next_daemon_from_starting() {
+        let directory = tempfile::tempdir().unwrap();
+        let held = PidFile::acquire(directory.path()).unwrap();
+        let waiters: Vec<_> = (0..8)
+            .map(|_| RunningDaemon::find(directory.path()).unwrap().unwrap())
+            .map(|running| std::thread::spawn(move || running.wait_until_gone()))
+            .collect();
+        drop(held);
+        let _next = PidFile::acquire(directory.path()).unwrap();
+        for waiter in waiters {
+            waiter.join().unwrap().unwrap();
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver};
 
 use tempfile::TempDir;
 
-use crate::control::protocol::{
+use crate::control::snapshot::{
     Elsewhere, Group, GroupState, Holdings, Link, Node, NodeKind, NodeStatus, Phase, Times,
 };
 use crate::control::{Outcome, Reply, Request, Snapshot};

@@ -6,6 +6,7 @@ use nix::sys::signal::{Signal, kill};
 
 use super::getopt::{self, OptionError, Parsed};
 use super::places::Places;
+use super::status::Palette;
 use super::{Output, background, check, host_name};
 use crate::control::{Client, Request};
 use crate::daemon;
@@ -122,7 +123,7 @@ fn reload(parsed: &Parsed, places: &Places) -> ExitCode {
         }
     };
     let mut log = Log::early(&host_name(), "heartbeat", std::process::id());
-    let findings = check::examine(&places.config_dir);
+    let findings = check::examine(&places.config_dir, Palette::for_stream(&std::io::stderr()));
     let _ = Output { stderr: findings.text, ..Output::default() }.print();
     let pid = daemon.pid;
     if findings.errors {

@@ -1,7 +1,6 @@
 //! `heartline SUBCOMMAND`.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -163,7 +162,8 @@ pub(super) fn run(words: Vec<OsString>, places: &Places) -> ExitCode {
             carry_out(&places.control_socket(), &request, Patience::Wait, show_step).print()
         }
         Command::Check { directory } => {
-            let findings = check::examine(&directory.unwrap_or(places.config_dir));
+            let palette = Palette::for_stream(&std::io::stdout());
+            let findings = check::examine(&directory.unwrap_or(places.config_dir), palette);
             let code = if findings.errors { 6 } else { 0 };
             Output { stdout: findings.text, code, ..Output::default() }.print()
         }
@@ -186,8 +186,7 @@ fn status(json: bool, places: &Places) -> Output {
         return Output::bad(1, format!("{}\n", answer.outcome.message));
     };
     if !json {
-        let terminal = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let palette = if terminal { Palette::Colour } else { Palette::Plain };
+        let palette = Palette::for_stream(&std::io::stdout());
         return Output::good(render_status(&snapshot, palette));
     }
     match serde_json::to_string_pretty(&snapshot) {

@@ -1,11 +1,12 @@
 //! `heartline status` for people: what needs attention, then the nodes and their links, then the groups.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal;
 
 use clap::builder::styling::{AnsiColor, Style};
 
 use crate::control::Snapshot;
-use crate::control::protocol::{Group, GroupState, Holdings, Link, Node, NodeStatus};
+use crate::control::snapshot::{Group, GroupState, Holdings, Link, Node, NodeStatus};
 use crate::log::printable;
 
 /// Whether a text may carry colours.
@@ -15,6 +16,14 @@ pub enum Palette {
     Colour,
     /// For anything else.
     Plain,
+}
+
+impl Palette {
+    /// What suits a stream, and who set `NO_COLOR`.
+    pub(super) fn for_stream(stream: &impl IsTerminal) -> Self {
+        let wanted = stream.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        if wanted { Self::Colour } else { Self::Plain }
+    }
 }
 
 /// The state of the cluster as a text of some lines.

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::line::LineBuffer;
-use super::protocol::{Outcome, Reply, Request, Snapshot};
+use super::protocol::{Outcome, Reply, Request};
+use super::snapshot::Snapshot;
 use crate::clock;
 
 /// The longest reply line; a snapshot of the largest cluster is far below.

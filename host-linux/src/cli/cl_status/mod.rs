@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::getopt::{self, Parsed};
 use super::{Output, host_name};
 use crate::clock;
-use crate::control::protocol::{Link, Node, NodeKind, NodeStatus};
+use crate::control::snapshot::{Link, Node, NodeKind, NodeStatus};
 use crate::control::{Answer, Client, ClientError, Request, Snapshot};
 use crate::log::{self, Level, Style};
 

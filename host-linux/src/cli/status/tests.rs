@@ -1,6 +1,6 @@
 use super::*;
 use crate::cli::fake_daemon::recorded_cluster;
-use crate::control::protocol::NodeKind;
+use crate::control::snapshot::NodeKind;
 
 #[test]
 fn a_cluster_in_good_order() {
