@@ -1,1 +1,14 @@
 //! The main loop: inputs in, effects out.
+
+mod options;
+
+use std::process::ExitCode;
+
+pub use options::Options;
+
+/// Runs the daemon until it is told to stop.
+#[must_use]
+pub fn run(_options: Options) -> ExitCode {
+    eprintln!("heartline: the daemon is not built in.");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,237 @@
+//! `heartline status` for people: what needs attention, then the nodes and their links, then the groups.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+
+use clap::builder::styling::{AnsiColor, Style};
+
+use crate::control::Snapshot;
+use crate::control::snapshot::{Group, GroupState, Holdings, Link, Node, NodeStatus};
+use crate::log::printable;
+
+/// Whether a text may carry colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Palette {
+    /// For a terminal.
+    Colour,
+    /// For anything else.
+    Plain,
+}
+
+impl Palette {
+    /// What suits a stream, and who set `NO_COLOR`.
+    pub(super) fn for_stream(stream: &impl IsTerminal) -> Self {
+        let wanted = stream.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        if wanted { Self::Colour } else { Self::Plain }
+    }
+}
+
+/// The state of the cluster as a text of some lines.
+#[must_use]
+pub fn render_status(snapshot: &Snapshot, palette: Palette) -> String {
+    let mut text = String::new();
+    for warning in &snapshot.warnings {
+        let _ = writeln!(text, "{}", paint(&format!("! {}", printable(warning)), Mood::Bad, palette));
+    }
+    if !snapshot.warnings.is_empty() {
+        text.push('\n');
+    }
+    let times = &snapshot.times;
+    let _ = writeln!(
+        text,
+        "{}: heartline {} [pid {}], {}, keepalive {}, deadtime {}\n",
+        snapshot.this_node,
+        snapshot.version,
+        snapshot.pid,
+        holdings(snapshot.rscstatus),
+        duration(times.keepalive_ms),
+        duration(times.deadtime_ms),
+    );
+    let nodes = snapshot.nodes.iter().flat_map(|node| node_rows(node, &snapshot.this_node));
+    let header = ["NODE", "STATUS", "HEARD", "LINK", "KIND", "STATE", "HEARD"];
+    table(&mut text, header, nodes, palette);
+    text.push('\n');
+    if snapshot.groups.is_empty() {
+        text.push_str("No resource groups: haresources is empty.\n");
+    } else {
+        let header = ["GROUP", "RUNS ON", "PREFERS", "HERE", "ELSEWHERE"];
+        table(&mut text, header, snapshot.groups.iter().flat_map(group_rows), palette);
+    }
+    text
+}
+
+fn holdings(holdings: Holdings) -> &'static str {
+    match holdings {
+        Holdings::None => "holds no resources",
+        Holdings::Local => "holds its own resources",
+        Holdings::Foreign => "holds the other node's resources",
+        Holdings::All => "holds all resources",
+        Holdings::Transition => "resources are moving",
+    }
+}
+
+/// What a word means to its reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    Neutral,
+    Good,
+    Changing,
+    Bad,
+}
+
+#[derive(Debug, Clone)]
+struct Cell {
+    text: String,
+    mood: Mood,
+}
+
+impl Cell {
+    fn new(text: impl AsRef<str>, mood: Mood) -> Self {
+        Self { text: printable(text.as_ref()).into_owned(), mood }
+    }
+
+    fn plain(text: impl AsRef<str>) -> Self {
+        Self::new(text, Mood::Neutral)
+    }
+}
+
+/// A line of a table: cells under the header, or a remark across them.
+enum Row<const COLUMNS: usize> {
+    Cells([Cell; COLUMNS]),
+    Remark(Cell),
+}
+
+fn node_rows(node: &Node, this_node: &str) -> Vec<Row<7>> {
+    let mood = match node.status {
+        NodeStatus::Active | NodeStatus::Ping => Mood::Good,
+        NodeStatus::Init | NodeStatus::Up | NodeStatus::Left => Mood::Changing,
+        NodeStatus::Dead => Mood::Bad,
+    };
+    let here = node.name == this_node;
+    let heard = if here { "this node".to_owned() } else { ago(node.heard_ms_ago) };
+    let mut rows = Vec::new();
+    let mut first = [Cell::plain(&node.name), Cell::new(node.status.word(), mood), Cell::plain(heard)];
+    if node.links.is_empty() {
+        let [name, status, heard] = first;
+        rows.push(Row::Cells([name, status, heard, blank(), blank(), blank(), blank()]));
+    } else {
+        for link in &node.links {
+            let [name, status, heard] = std::mem::replace(&mut first, [blank(), blank(), blank()]);
+            let [link, kind, state, link_heard] = link_cells(link);
+            rows.push(Row::Cells([name, status, heard, link, kind, state, link_heard]));
+        }
+    }
+    if !here && !node.hears_us && matches!(node.status, NodeStatus::Up | NodeStatus::Active) {
+        rows.push(Row::Remark(Cell::new("! it does not hear this node", Mood::Bad)));
+    }
+    if !node.configuration_agrees {
+        let remark = "! its resource configuration differs from this node's";
+        rows.push(Row::Remark(Cell::new(remark, Mood::Bad)));
+    }
+    rows
+}
+
+fn link_cells(link: &Link) -> [Cell; 4] {
+    let state = if link.up { Cell::new("up", Mood::Good) } else { Cell::new("dead", Mood::Bad) };
+    [Cell::plain(&link.name), Cell::plain(&link.kind), state, Cell::plain(ago(link.heard_ms_ago))]
+}
+
+fn group_rows(group: &Group) -> Vec<Row<5>> {
+    let owner = match &group.owner {
+        Some(owner) => Cell::plain(owner),
+        None => Cell::new("nobody", Mood::Bad),
+    };
+    let elsewhere: Vec<String> =
+        group.elsewhere.iter().map(|other| format!("{} {}", other.node, other.state.word())).collect();
+    let mut rows = vec![Row::Cells([
+        Cell::plain(&group.name),
+        owner,
+        Cell::plain(&group.preferred),
+        Cell::new(group.state.word(), group_mood(group.state)),
+        Cell::plain(elsewhere.join(", ")),
+    ])];
+    let others = group.resources.iter().skip(1);
+    rows.extend(others.map(|resource| Row::Remark(Cell::plain(resource))));
+    if let Some(reason) = &group.reason {
+        rows.push(Row::Remark(Cell::new(format!("! {reason}"), Mood::Bad)));
+    }
+    rows
+}
+
+fn group_mood(state: GroupState) -> Mood {
+    match state {
+        GroupState::Running => Mood::Good,
+        GroupState::Idle => Mood::Neutral,
+        GroupState::Claiming | GroupState::Starting | GroupState::Stopping => Mood::Changing,
+        GroupState::Failed | GroupState::Unknown => Mood::Bad,
+    }
+}
+
+fn blank() -> Cell {
+    Cell::plain("")
+}
+
+fn table<const COLUMNS: usize>(
+    text: &mut String,
+    header: [&str; COLUMNS],
+    rows: impl Iterator<Item = Row<COLUMNS>>,
+    palette: Palette,
+) {
+    let header = Row::Cells(header.map(Cell::plain));
+    let rows: Vec<_> = std::iter::once(header).chain(rows).collect();
+    let mut widths = [0; COLUMNS];
+    for row in &rows {
+        let Row::Cells(cells) = row else { continue };
+        for (width, cell) in widths.iter_mut().zip(cells) {
+            *width = (*width).max(cell.text.chars().count());
+        }
+    }
+    for row in &rows {
+        let mut line = String::new();
+        match row {
+            Row::Remark(cell) => {
+                let _ = write!(line, "  {}", paint(&cell.text, cell.mood, palette));
+            }
+            Row::Cells(cells) => {
+                let mut gap = 0;
+                for (cell, width) in cells.iter().zip(widths) {
+                    if !cell.text.is_empty() {
+                        let painted = paint(&cell.text, cell.mood, palette);
+                        let _ = write!(line, "{:gap$}{painted}", "");
+                        gap = 0;
+                    }
+                    gap += width + 2 - cell.text.chars().count();
+                }
+            }
+        }
+        let _ = writeln!(text, "{line}");
+    }
+}
+
+fn paint(text: &str, mood: Mood, palette: Palette) -> String {
+    let colour = match (palette, mood) {
+        (Palette::Plain, _) | (_, Mood::Neutral) => return text.to_owned(),
+        (Palette::Colour, Mood::Good) => AnsiColor::Green,
+        (Palette::Colour, Mood::Changing) => AnsiColor::Yellow,
+        (Palette::Colour, Mood::Bad) => AnsiColor::Red,
+    };
+    let style = Style::new().fg_color(Some(colour.into()));
+    format!("{style}{text}{style:#}")
+}
+
+fn ago(milliseconds: Option<u64>) -> String {
+    milliseconds.map_or_else(|| "never".to_owned(), |ms| format!("{} ago", duration(ms)))
+}
+
+/// One figure with its unit, as exact as a person wants it.
+fn duration(milliseconds: u64) -> String {
+    match milliseconds {
+        0..1_000 => format!("{milliseconds} ms"),
+        1_000..120_000 => format!("{}.{} s", milliseconds / 1_000, milliseconds / 100 % 10),
+        120_000..7_200_000 => format!("{} min", milliseconds / 60_000),
+        _ => format!("{} h", milliseconds / 3_600_000),
+    }
+}
+
+#[cfg(test)]
+mod tests;

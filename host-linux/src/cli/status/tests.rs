@@ -1,0 +1,82 @@
+use super::*;
+use crate::cli::fake_daemon::recorded_cluster;
+use crate::control::snapshot::NodeKind;
+
+#[test]
+fn a_cluster_in_good_order() {
+    let expected = "\
+wna: heartline 0.1.0 [pid 61], holds its own resources, keepalive 200 ms, deadtime 1.2 s
+
+NODE  STATUS  HEARD       LINK        KIND    STATE  HEARD
+wna   active  this node   /dev/ttyS0  serial  dead   never
+                          eth0        bcast   up     120 ms ago
+wnb   active  110 ms ago  /dev/ttyS0  serial  up     110 ms ago
+                          eth0        bcast   up     115 ms ago
+
+GROUP           RUNS ON  PREFERS  HERE     ELSEWHERE
+svcA::one::two  wna      wna      running  wnb idle
+svcB            wnb      wnb      idle     wnb running
+  svcC::x
+";
+    let mut cluster = recorded_cluster();
+    cluster.version = "0.1.0".to_owned();
+    assert_eq!(render_status(&cluster, Palette::Plain), expected);
+}
+
+#[test]
+fn a_cluster_in_trouble() {
+    let mut cluster = recorded_cluster();
+    cluster.version = "0.1.0".to_owned();
+    cluster.rscstatus = Holdings::Transition;
+    cluster.warnings = vec!["One way is left to wnb: eth0.".to_owned()];
+    let peer = &mut cluster.nodes[1];
+    peer.hears_us = false;
+    peer.configuration_agrees = false;
+    peer.heard_ms_ago = Some(61_400);
+    peer.links[0].up = false;
+    peer.links[0].heard_ms_ago = Some(7_500_000);
+    let mut ping = cluster.nodes[1].clone();
+    ping.name = "10.96.0.254".to_owned();
+    ping.kind = NodeKind::Ping;
+    ping.status = NodeStatus::Dead;
+    ping.configuration_agrees = true;
+    ping.heard_ms_ago = None;
+    ping.links.clear();
+    cluster.nodes.push(ping);
+    cluster.groups[0].owner = None;
+    cluster.groups[0].state = GroupState::Failed;
+    cluster.groups[0].reason = Some("svcA start: exit 1\nforged".to_owned());
+    let expected = "\
+! One way is left to wnb: eth0.
+
+wna: heartline 0.1.0 [pid 61], resources are moving, keepalive 200 ms, deadtime 1.2 s
+
+NODE         STATUS  HEARD       LINK        KIND    STATE  HEARD
+wna          active  this node   /dev/ttyS0  serial  dead   never
+                                 eth0        bcast   up     120 ms ago
+wnb          active  61.4 s ago  /dev/ttyS0  serial  dead   2 h ago
+                                 eth0        bcast   up     115 ms ago
+  ! it does not hear this node
+  ! its resource configuration differs from this node's
+10.96.0.254  dead    never
+
+GROUP           RUNS ON  PREFERS  HERE    ELSEWHERE
+svcA::one::two  nobody   wna      failed  wnb idle
+  ! svcA start: exit 1\\nforged
+svcB            wnb      wnb      idle    wnb running
+  svcC::x
+";
+    assert_eq!(render_status(&cluster, Palette::Plain), expected);
+}
+
+#[test]
+fn colours_change_nothing_but_colours() {
+    let cluster = recorded_cluster();
+    let coloured = render_status(&cluster, Palette::Colour);
+    assert!(coloured.contains("\x1b[32mrunning\x1b[0m"));
+    let mut plain = coloured;
+    for code in ["\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"] {
+        plain = plain.replace(code, "");
+    }
+    assert_eq!(plain, render_status(&cluster, Palette::Plain));
+}

@@ -1,0 +1,252 @@
+//! The state of the cluster as it is told to commands: plain data, and the words for it. Who fills it in is the daemon.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The state of the cluster as one node sees it: all that `heartline status` and `cl_status` show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The daemon's version.
+    pub version: String,
+    /// The daemon's process id.
+    pub pid: u32,
+    /// The node that speaks.
+    pub this_node: String,
+    /// `haresources`.
+    pub managed_by: String,
+    /// The intervals in force.
+    pub times: Times,
+    /// Members in the order of `ha.cf`, then ping nodes. (`cl_status` shows them in reverse, as the original.)
+    pub nodes: Vec<Node>,
+    /// The resource groups in the order of `haresources`.
+    pub groups: Vec<Group>,
+    /// What this node holds, in the original's terms.
+    pub rscstatus: Holdings,
+    /// Whether reachable ping nodes decide who runs the groups.
+    pub ipfail: bool,
+    /// The directives of `ha.cf` as written, with the defaults of the rest.
+    pub parameters: BTreeMap<String, String>,
+    /// What an administrator should look after, most urgent first; one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// The intervals in force, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of the directives")]
+pub struct Times {
+    pub keepalive_ms: u64,
+    pub deadtime_ms: u64,
+    pub warntime_ms: u64,
+    pub initdead_ms: u64,
+    pub deadping_ms: u64,
+}
+
+/// A member, or a host that answers pings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its name in lower case.
+    pub name: String,
+    /// Member or ping node.
+    pub kind: NodeKind,
+    /// Whether it lives.
+    pub status: NodeStatus,
+    /// What it says that it is doing; absent while it was never heard, and for ping nodes.
+    pub phase: Option<Phase>,
+    /// The generation of its present life; absent while it was never heard, and for ping nodes.
+    pub generation: Option<u32>,
+    /// The links to it in the order of `ha.cf`. (`cl_status` shows them in reverse, as the original.)
+    pub links: Vec<Link>,
+    /// Whether it hears this node; true for this node and for ping nodes that answer.
+    pub hears_us: bool,
+    /// Whether its resource configuration is the same as ours; true while unknown.
+    pub configuration_agrees: bool,
+    /// How long ago it was last heard on any link, in milliseconds; absent if never, and for this node.
+    pub heard_ms_ago: Option<u64>,
+}
+
+/// Member or ping node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeKind {
+    /// A member of the cluster.
+    Normal,
+    /// A host, or group of hosts, that answers pings.
+    Ping,
+}
+
+impl NodeKind {
+    /// The original's word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Ping => "ping",
+        }
+    }
+}
+
+/// Whether a node lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeStatus {
+    /// Not heard yet, and not yet given up.
+    Init,
+    /// Heard, and not yet active.
+    Up,
+    /// A full member.
+    Active,
+    /// Silent for too long.
+    Dead,
+    /// A ping node that answers.
+    Ping,
+    /// Gone in good order.
+    Left,
+}
+
+impl NodeStatus {
+    /// The word in `heartline status`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Up => "up",
+            Self::Active => "active",
+            Self::Dead => "dead",
+            Self::Ping => "ping",
+            Self::Left => "left",
+        }
+    }
+
+    /// The original's word: it calls a node that left `dead`.
+    #[must_use]
+    pub fn original_word(self) -> &'static str {
+        match self {
+            Self::Left => "dead",
+            other => other.word(),
+        }
+    }
+}
+
+/// What a node says that it is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// It has not heard enough to take part.
+    Starting,
+    /// It takes part.
+    Active,
+    /// It gives everything up.
+    Leaving,
+    /// It holds nothing and is about to end.
+    Left,
+}
+
+/// One way to a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The interface or device.
+    pub name: String,
+    /// The directive: `serial`, `bcast`, `mcast`, `ucast`, `ping` ...
+    pub kind: String,
+    /// Whether the node is heard on it.
+    pub up: bool,
+    /// How long ago, in milliseconds; absent if never.
+    pub heard_ms_ago: Option<u64>,
+}
+
+/// A line of `haresources`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its first resource as written.
+    pub name: String,
+    /// The node that it belongs to.
+    pub preferred: String,
+    /// All its resources as written, in the order of start.
+    pub resources: Vec<String>,
+    /// The node that runs it, as far as known.
+    pub owner: Option<String>,
+    /// Its state on this node.
+    pub state: GroupState,
+    /// The epoch of the newest claim.
+    pub epoch: u64,
+    /// Its state on the other members, as they last said.
+    pub elsewhere: Vec<Elsewhere>,
+    /// Why it is not as it should be, in words: the last error, the reason for waiting.
+    pub reason: Option<String>,
+}
+
+/// The state of a group on another member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// The member.
+    pub node: String,
+    /// What it last said.
+    pub state: GroupState,
+}
+
+/// The state of a group on one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupState {
+    /// Nothing of it runs.
+    Idle,
+    /// The node asks the others whether it may start it.
+    Claiming,
+    /// Its start has begun.
+    Starting,
+    /// All of it runs.
+    Running,
+    /// Its stop has begun.
+    Stopping,
+    /// It could not be started or stopped, and waits for `cleanup`.
+    Failed,
+    /// Not looked at yet, or never told.
+    Unknown,
+}
+
+impl GroupState {
+    /// The word in `heartline status`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Claiming => "claiming",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What a node holds, in the original's terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Holdings {
+    /// No group.
+    None,
+    /// The groups that prefer it.
+    Local,
+    /// The groups that prefer another node.
+    Foreign,
+    /// Both.
+    All,
+    /// Something is being started or stopped.
+    Transition,
+}
+
+impl Holdings {
+    /// The original's word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Local => "local",
+            Self::Foreign => "foreign",
+            Self::All => "all",
+            Self::Transition => "transition",
+        }
+    }
+}
