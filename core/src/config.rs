@@ -144,7 +144,8 @@ impl Config {
         let this = find(parts.this).ok_or(ConfigError::NotAMember)?;
         let members: Vec<MemberConfig, MAX_MEMBERS> =
             names.iter().map(|name| MemberConfig { id: NodeId::of(name) }).collect();
-        let unique = |(at, member): (usize, &MemberConfig)| members[..at].iter().all(|other| other.id != member.id);
+        let unique =
+            |(at, member): (usize, &MemberConfig)| members[..at].iter().all(|other| other.id != member.id);
         if !members.iter().enumerate().all(unique) {
             return Err(ConfigError::SameIdentity);
         }

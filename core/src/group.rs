@@ -120,8 +120,14 @@ impl Group {
     #[must_use]
     pub const fn job(&self) -> Option<JobId> {
         match self.activity {
-            Activity::Probing(job) | Activity::Starting { job, .. } | Activity::Stopping { job, .. } => Some(job),
-            Activity::Unprobed | Activity::Idle | Activity::Claiming { .. } | Activity::Running | Activity::Failed => None,
+            Activity::Probing(job) | Activity::Starting { job, .. } | Activity::Stopping { job, .. } => {
+                Some(job)
+            }
+            Activity::Unprobed
+            | Activity::Idle
+            | Activity::Claiming { .. }
+            | Activity::Running
+            | Activity::Failed => None,
         }
     }
 }

@@ -169,14 +169,15 @@ impl Key {
         let matches = |mac: Option<bool>| mac.unwrap_or(false);
         match self.method {
             Method::Crc => crc_of(cluster, covered).to_be_bytes() == tag,
-            Method::Md5 => {
-                matches(self.mac::<Hmac<md5::Md5>>(cluster, covered).map(|m| m.verify_truncated_left(tag).is_ok()))
-            }
-            Method::Sha1 => {
-                matches(self.mac::<Hmac<sha1::Sha1>>(cluster, covered).map(|m| m.verify_truncated_left(tag).is_ok()))
-            }
+            Method::Md5 => matches(
+                self.mac::<Hmac<md5::Md5>>(cluster, covered).map(|m| m.verify_truncated_left(tag).is_ok()),
+            ),
+            Method::Sha1 => matches(
+                self.mac::<Hmac<sha1::Sha1>>(cluster, covered).map(|m| m.verify_truncated_left(tag).is_ok()),
+            ),
             Method::Sha256 => matches(
-                self.mac::<Hmac<sha2::Sha256>>(cluster, covered).map(|m| m.verify_truncated_left(tag).is_ok()),
+                self.mac::<Hmac<sha2::Sha256>>(cluster, covered)
+                    .map(|m| m.verify_truncated_left(tag).is_ok()),
             ),
         }
     }
@@ -211,7 +212,10 @@ fn finish<M: Mac>(mac: Option<M>) -> [u8; HMAC_TAG] {
 // Secrets never reach a log.
 impl core::fmt::Debug for Key {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Key").field("number", &self.number).field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("Key")
+            .field("number", &self.number)
+            .field("method", &self.method)
+            .finish_non_exhaustive()
     }
 }
 

@@ -14,7 +14,8 @@ pub(super) fn next(node: &Node) -> Instant {
         Fence::None | Fence::Running(_) | Fence::Done => None,
     });
     let now = node.last_step;
-    let start_over = (node.phase == Phase::Starting).then_some(node.started + initdead).filter(|at| *at > now);
+    let start_over =
+        (node.phase == Phase::Starting).then_some(node.started + initdead).filter(|at| *at > now);
     let idle = node.config.groups().filter(|group| node.group(*group).activity == Activity::Idle);
     let waits = idle.filter_map(|group| node.wait_for_preferred(group)).filter(|at| *at > now);
     let leaving = node.leaving.map(|(limit, _)| limit);

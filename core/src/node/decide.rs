@@ -263,7 +263,8 @@ impl Node {
     pub(super) fn group_bid(&self, group: GroupIndex) -> GroupBid {
         let state = self.group(group);
         let preferred = self.preferred_of(group) == self.config.this;
-        let may_take = self.phase == Phase::Active && !state.failed_here && state.activity != Activity::Failed;
+        let may_take =
+            self.phase == Phase::Active && !state.failed_here && state.activity != Activity::Failed;
         GroupBid {
             fit: may_take && self.configurations_agree(),
             stance: state.stance,
@@ -284,7 +285,10 @@ impl Node {
     /// Keeps the newest epoch that was ever heard of, also when its sender's next life knows nothing of it; and says
     /// where a group runs now.
     pub(super) fn learn_from_reports(
-        &mut self, from: MemberIndex, before: &[crate::message::GroupReport], effects: &mut Effects,
+        &mut self,
+        from: MemberIndex,
+        before: &[crate::message::GroupReport],
+        effects: &mut Effects,
     ) {
         for group in self.config.groups() {
             let report = self.members[usize::from(from.0)].report(group);

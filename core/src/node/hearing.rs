@@ -27,7 +27,13 @@ impl Node {
         }
     }
 
-    fn admit(&mut self, now: Instant, link: LinkIndex, bytes: &[u8], effects: &mut Effects) -> Result<(), Refusal> {
+    fn admit(
+        &mut self,
+        now: Instant,
+        link: LinkIndex,
+        bytes: &[u8],
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
         let (header, body) = self.keys.open(&self.config.cluster, bytes)?;
         let from = self.config.member(header.sender).ok_or(Refusal::UnknownMember(header.sender))?;
         if from == self.config.this {
@@ -76,7 +82,14 @@ impl Node {
         Ok(())
     }
 
-    fn mark_link(&mut self, now: Instant, from: MemberIndex, link: LinkIndex, sequence: Sequence, effects: &mut Effects) -> bool {
+    fn mark_link(
+        &mut self,
+        now: Instant,
+        from: MemberIndex,
+        link: LinkIndex,
+        sequence: Sequence,
+        effects: &mut Effects,
+    ) -> bool {
         let member = &mut self.members[usize::from(from.0)];
         let brought = member.link_brought(now, link, sequence);
         if let Some(record) = member.links.get_mut(usize::from(link.0))
@@ -150,7 +163,13 @@ impl Node {
         Some(Sequence(sequence))
     }
 
-    fn compare_configurations(&mut self, from: MemberIndex, message: &Message, agreed: bool, effects: &mut Effects) {
+    fn compare_configurations(
+        &mut self,
+        from: MemberIndex,
+        message: &Message,
+        agreed: bool,
+        effects: &mut Effects,
+    ) {
         let agrees = self.members[usize::from(from.0)].agrees;
         if agrees {
             if !agreed {

@@ -15,12 +15,15 @@ const MAX_FENCE_DOUBLINGS: u8 = 4;
 
 impl Node {
     pub(super) fn job_ended(&mut self, now: Instant, job: JobId, outcome: Outcome, effects: &mut Effects) {
-        let fenced = self.config.members().zip(&self.members).find(|(_, member)| member.fence == Fence::Running(job));
+        let fenced =
+            self.config.members().zip(&self.members).find(|(_, member)| member.fence == Fence::Running(job));
         if let Some((member, _)) = fenced {
             self.fence_ended(now, member, outcome, effects);
             return;
         }
-        let Some(group) = self.config.groups().find(|group| self.group(*group).job() == Some(job)) else { return };
+        let Some(group) = self.config.groups().find(|group| self.group(*group).job() == Some(job)) else {
+            return;
+        };
         match self.group(group).activity {
             Activity::Probing(_) => self.probe_ended(now, group, outcome, effects),
             Activity::Starting { since, cancelled, .. } => {
@@ -45,13 +48,21 @@ impl Node {
                 effects.say(Notice::Probed { group, state: self.group(group).state() });
             }
             // What cannot be told is treated as if parts of it ran.
-            Outcome::Partial | Outcome::Failed(_) => self.release(now, group, ReleaseCause::NotWhole, effects),
+            Outcome::Partial | Outcome::Failed(_) => {
+                self.release(now, group, ReleaseCause::NotWhole, effects)
+            }
         }
     }
 
     #[expect(clippy::too_many_arguments, reason = "all of them describe one ended start")]
     fn start_ended(
-        &mut self, now: Instant, group: GroupIndex, job: JobId, outcome: Outcome, since: Instant, cancelled: bool,
+        &mut self,
+        now: Instant,
+        group: GroupIndex,
+        job: JobId,
+        outcome: Outcome,
+        since: Instant,
+        cancelled: bool,
         effects: &mut Effects,
     ) {
         match outcome {
@@ -69,7 +80,13 @@ impl Node {
     }
 
     fn stop_ended(
-        &mut self, now: Instant, group: GroupIndex, job: JobId, outcome: Outcome, since: Instant, effects: &mut Effects,
+        &mut self,
+        now: Instant,
+        group: GroupIndex,
+        job: JobId,
+        outcome: Outcome,
+        since: Instant,
+        effects: &mut Effects,
     ) {
         match outcome {
             Outcome::Done | Outcome::NotRunning => {
@@ -108,7 +125,13 @@ impl Node {
     }
 
     /// Lets a group go, and says why.
-    pub(super) fn release(&mut self, now: Instant, group: GroupIndex, cause: ReleaseCause, effects: &mut Effects) {
+    pub(super) fn release(
+        &mut self,
+        now: Instant,
+        group: GroupIndex,
+        cause: ReleaseCause,
+        effects: &mut Effects,
+    ) {
         effects.say(Notice::Releasing { group, cause });
         self.stop(now, group, effects);
     }

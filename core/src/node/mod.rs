@@ -265,14 +265,16 @@ impl Node {
         if self.group_here(group)?.state().holds() {
             return Some(self.config.this);
         }
-        let holds = |member: &Member| member.presence == Presence::Alive && member.report(group).state.holds();
+        let holds =
+            |member: &Member| member.presence == Presence::Alive && member.report(group).state.holds();
         self.others().find(|(_, member)| holds(member)).map(|(at, _)| at)
     }
 
     /// Whether every group is where it should be and nothing is under way, here or on a member that is alive.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let settled = |state: GroupState| matches!(state, GroupState::Idle | GroupState::Running | GroupState::Failed);
+        let settled =
+            |state: GroupState| matches!(state, GroupState::Idle | GroupState::Running | GroupState::Failed);
         self.phase == Phase::Active
             && self.config.groups().all(|group| {
                 settled(self.group(group).state())

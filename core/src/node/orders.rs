@@ -170,7 +170,9 @@ impl Node {
             (Kind::Standby, GroupState::Running) if own.stance != Stance::Standby => Progress::Failed,
             (Kind::Standby, GroupState::Running) if !self.somebody_else_is_fit(group) => Progress::Failed,
             (Kind::Takeover, GroupState::Running) => Progress::Done,
-            (Kind::Takeover, GroupState::Idle) if own.failed_here || own.stance != Stance::Ordered => Progress::Failed,
+            (Kind::Takeover, GroupState::Idle) if own.failed_here || own.stance != Stance::Ordered => {
+                Progress::Failed
+            }
             (_, GroupState::Idle) if nobody_can => Progress::Failed,
             _ => Progress::UnderWay,
         }

@@ -37,7 +37,8 @@ struct Ping {
 
 impl Pings {
     pub(super) fn new(number: usize, now: Instant) -> Self {
-        let all: Vec<Ping, MAX_PINGS> = (0..number).map(|_| Ping { state: PingState::Unheard, heard: now }).collect();
+        let all: Vec<Ping, MAX_PINGS> =
+            (0..number).map(|_| Ping { state: PingState::Unheard, heard: now }).collect();
         let counted = count(&all);
         Self { all, counted, candidate: None }
     }

@@ -27,7 +27,12 @@ impl Node {
     ///
     /// # Errors
     /// [`ReconfigureError`]; nothing was changed then.
-    pub fn reconfigure(&mut self, config: Config, keys: KeyRing, now: Instant) -> Result<(), ReconfigureError> {
+    pub fn reconfigure(
+        &mut self,
+        config: Config,
+        keys: KeyRing,
+        now: Instant,
+    ) -> Result<(), ReconfigureError> {
         let id = |config: &Config| config.members[usize::from(config.this.0)].id;
         if id(&config) != id(&self.config) {
             return Err(ReconfigureError::OtherNode);
@@ -39,7 +44,8 @@ impl Node {
                 new.digest == old.digest && config.members[usize::from(new.preferred.0)].id == preferred
             })
         };
-        let mut groups: Vec<Group, { crate::limits::MAX_GROUPS }> = config.groups().map(|_| Group::new()).collect();
+        let mut groups: Vec<Group, { crate::limits::MAX_GROUPS }> =
+            config.groups().map(|_| Group::new()).collect();
         for old in self.config.groups() {
             match same(old) {
                 Some(new) => groups[new] = *self.group(old),

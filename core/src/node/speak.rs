@@ -70,9 +70,10 @@ impl Node {
             keepalive: self.config.intervals.keepalive,
             deadtime: self.config.intervals.deadtime,
             digest: self.config.digest,
-            heard: self.others().filter_map(|(at, member)| {
-                Some(heard(self.config.members[usize::from(at.0)].id, member)?)
-            }).collect(),
+            heard: self
+                .others()
+                .filter_map(|(at, member)| Some(heard(self.config.members[usize::from(at.0)].id, member)?))
+                .collect(),
             groups: words.reports.clone(),
             lines,
         }
@@ -83,12 +84,19 @@ impl Node {
         Spoken {
             phase: Some(self.phase),
             pings: self.own_pings(),
-            heard: self.others().filter(|(_, member)| alive(member)).fold(0, |mask, (at, _)| mask | 1 << at.0),
+            heard: self
+                .others()
+                .filter(|(_, member)| alive(member))
+                .fold(0, |mask, (at, _)| mask | 1 << at.0),
             naming_lines: !self.configurations_agree(),
-            reports: self.config.groups().map(|group| {
-                let own = self.group(group);
-                GroupReport { state: own.state(), bid: self.group_bid(group), epoch: own.epoch }
-            }).collect(),
+            reports: self
+                .config
+                .groups()
+                .map(|group| {
+                    let own = self.group(group);
+                    GroupReport { state: own.state(), bid: self.group_bid(group), epoch: own.epoch }
+                })
+                .collect(),
         }
     }
 }

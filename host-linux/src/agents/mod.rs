@@ -31,6 +31,12 @@ pub fn is_builtin(agent: &str) -> bool {
     BUILTIN.contains(&agent)
 }
 
+/// True where `agent` is one of [`BUILTIN`] that hold an address and can announce it.
+#[must_use]
+pub fn is_address(agent: &str) -> bool {
+    is_builtin(agent) && agent != "Filesystem"
+}
+
 /// Runs one verb of a built-in agent.
 ///
 /// The status word (`running` or `stopped`) is all that goes to standard output; what was done, and errors, go to

@@ -27,7 +27,7 @@ pub(super) fn run(invoked: &str, words: &[String], places: &Places) -> ExitCode 
             Output::bad(2, reason).print()
         }
         Action::Version => Output::good(concat!("heartline ", env!("CARGO_PKG_VERSION"), "\n")).print(),
-        Action::Directives => Output::good(include_str!("directives.txt")).print(),
+        Action::Directives => Output::good(crate::config::directives::table()).print(),
         Action::Status => with_daemon(places, status).print(),
         Action::Kill => with_daemon(places, stop).print(),
         Action::Reload => reload(&parsed, places),

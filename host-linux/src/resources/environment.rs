@@ -115,6 +115,8 @@ mod tests {
             limits: OperationLimits { start: second, stop: second, status: second },
             logging: Logging { logfile: Some("/var/log/ha-log".into()), debug: 1, ..Logging::default() },
             fencing: Vec::new(),
+            respawn: Vec::new(),
+            watchdog: None,
             ipfail: false,
             realtime: None,
             environment: vec![("HA_SITE".into(), "a b".into()), ("HA_BIN".into(), "/opt/ha".into())],

@@ -9,14 +9,8 @@ use super::child::{Destination, Invocation};
 use super::environment::Environment;
 use super::sequence::Action;
 use super::status::StatusRule;
+use crate::agents;
 use crate::config::Resource;
-
-/// The agents that are part of this program. They win over scripts of the same names: the original's package put
-/// wrappers by these names into `resource.d`, and those call agents that need not be installed.
-/// A script of one's own needs another name.
-const BUILT_IN: [&str; 4] = ["IPaddr", "IPaddr2", "IPv6addr", "Filesystem"];
-/// Those of them that hold an address.
-const ADDRESSES: [&str; 3] = ["IPaddr", "IPaddr2", "IPv6addr"];
 
 /// Where the scripts are looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +51,9 @@ pub(super) enum Agent<'a> {
 impl<'a> Agent<'a> {
     pub(super) fn of(resource: &'a Resource) -> Self {
         let name = resource.agent.as_str();
-        if BUILT_IN.contains(&name) {
+        // The built-in agents win over scripts of the same names: the original's package put wrappers by these names
+        // into `resource.d`, and those call agents that need not be installed.
+        if agents::is_builtin(name) {
             Self::BuiltIn(name)
         } else if let Some(rest) = name.strip_prefix("ocf:") {
             Self::Ocf(rest)
@@ -77,7 +73,7 @@ impl<'a> Agent<'a> {
 
     /// Whether it knows the verb `announce`.
     pub(super) fn announces(self) -> bool {
-        matches!(self, Self::BuiltIn(name) if ADDRESSES.contains(&name))
+        matches!(self, Self::BuiltIn(name) if agents::is_address(name))
     }
 
     /// How its answer to `status` is read.

@@ -120,7 +120,15 @@ fn the_longest_message_fits_in_a_frame() {
     let names: Vec<std::string::String> = (0..16).map(|n| std::format!("node{n}")).collect();
     let names: Vec<&'static str> = names.into_iter().map(|name| &*name.leak()).collect();
     let groups = (0..32).map(|n| (names[n % 16], &*std::format!("group{n}").leak())).collect();
-    let setting = Setting { nodes: { let mut n = names; n.sort_unstable(); n }, groups, ..Setting::default() };
+    let setting = Setting {
+        nodes: {
+            let mut n = names;
+            n.sort_unstable();
+            n
+        },
+        groups,
+        ..Setting::default()
+    };
     let mut world = World::new(&setting);
     let mut odd = setting.clone();
     odd.groups[0].1 = "another";
@@ -147,7 +155,8 @@ enum Op {
 
 fn any_op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        (0u8..18, prop::collection::vec(any::<u8>(), 0..560)).prop_map(|(link, bytes)| Op::Bytes(link, bytes)),
+        (0u8..18, prop::collection::vec(any::<u8>(), 0..560))
+            .prop_map(|(link, bytes)| Op::Bytes(link, bytes)),
         (0u8..3, 0usize..80, any::<u8>()).prop_map(|(link, at, byte)| Op::Mutated(link, at, byte)),
         (0u64..3_000_000).prop_map(Op::Tick),
         (0u32..40, 0u8..6).prop_map(|(job, outcome)| Op::Job(job, outcome)),

@@ -36,7 +36,8 @@ fn both_at_once_the_preferred_node_starts_without_waiting() {
 fn one_alone_waits_for_the_initial_dead_time() {
     let mut world = World::new(&Setting::default());
     world.boot(1);
-    let took = world.run_for(2 * INITDEAD, |world| world.state(1, 0) == GroupState::Running).expect("it starts");
+    let took =
+        world.run_for(2 * INITDEAD, |world| world.state(1, 0) == GroupState::Running).expect("it starts");
     assert!((INITDEAD..INITDEAD + DEADTIME).contains(&took), "{took} ms of virtual time");
     assert!(world.said(1, |notice| matches!(notice, Notice::MemberDead { .. })));
 }
@@ -45,7 +46,8 @@ fn one_alone_waits_for_the_initial_dead_time() {
 fn the_survivor_takes_over_after_the_dead_time_and_gives_back() {
     let mut world = World::started(&Setting::default());
     world.power_cut(0);
-    let took = world.run_for(3 * DEADTIME, |world| world.state(1, 0) == GroupState::Running).expect("it takes over");
+    let took =
+        world.run_for(3 * DEADTIME, |world| world.state(1, 0) == GroupState::Running).expect("it takes over");
     assert!((DEADTIME - KEEPALIVE..DEADTIME + 100).contains(&took), "{took} ms of virtual time");
     assert!(world.said(1, |notice| matches!(notice, Notice::Unprotected { .. })));
     world.boot(0);
@@ -79,12 +81,15 @@ fn a_node_that_returns_within_the_dead_time_gets_its_groups_and_is_not_held_for_
 fn a_leaving_node_hands_over_at_once_and_ends() {
     let mut world = World::started(&Setting::default());
     world.order(0, 1, Command::Leave);
-    let took = world.run_for(DEADTIME, |world| world.state(1, 0) == GroupState::Running).expect("it takes over");
+    let took =
+        world.run_for(DEADTIME, |world| world.state(1, 0) == GroupState::Running).expect("it takes over");
     assert!(took < KEEPALIVE, "{took} ms of virtual time");
     assert!(world.hosts[0].node.is_none());
     world.run(3 * DEADTIME);
     assert_eq!(world.node(1).member(World::member(0)).unwrap().presence(), Presence::Left);
-    assert!(!world.said(1, |notice| matches!(notice, Notice::Unprotected { .. } | Notice::MemberDead { .. })));
+    assert!(
+        !world.said(1, |notice| matches!(notice, Notice::Unprotected { .. } | Notice::MemberDead { .. }))
+    );
 }
 
 #[test]
@@ -203,9 +208,11 @@ fn a_group_that_starts_nowhere_stays_down_and_that_is_said_once() {
     world.run(10 * DEADTIME);
     assert!(world.owners(0).is_empty());
     for host in 0..2 {
-        let said = world.notices.iter().filter(|(at, notice)| (*at, *notice) == (host, Notice::NobodyFit(GROUP)));
+        let said =
+            world.notices.iter().filter(|(at, notice)| (*at, *notice) == (host, Notice::NobodyFit(GROUP)));
         assert_eq!(said.count(), 1);
-        let starts = world.notices.iter().filter(|(at, n)| *at == host && matches!(n, Notice::Starting { .. }));
+        let starts =
+            world.notices.iter().filter(|(at, n)| *at == host && matches!(n, Notice::Starting { .. }));
         assert_eq!(starts.count(), 1);
     }
 }
@@ -288,7 +295,10 @@ fn a_stalled_holder_lets_go_of_what_was_taken() {
     world.run(DEADTIME);
     assert_eq!(world.owners(0), [1]);
     assert!(world.said(0, |notice| matches!(notice, Notice::Stalled(_))));
-    assert!(!world.said(0, |notice| matches!(notice, Notice::MemberDead { .. })), "it listens before it judges");
+    assert!(
+        !world.said(0, |notice| matches!(notice, Notice::MemberDead { .. })),
+        "it listens before it judges"
+    );
 }
 
 #[test]
@@ -315,14 +325,16 @@ fn nobody_takes_from_a_node_that_it_hears() {
 #[test]
 fn differing_files_freeze_ownership_and_both_say_which_lines() {
     let mut world = World::new(&mutual());
-    let other = Setting { groups: std::vec![("ha1", "10.0.0.1 httpd"), ("ha2", "10.0.0.9 mysql")], ..mutual() };
+    let other =
+        Setting { groups: std::vec![("ha1", "10.0.0.1 httpd"), ("ha2", "10.0.0.9 mysql")], ..mutual() };
     world.hosts[1].config = other.config("ha2");
     world.boot(0);
     world.boot(1);
     world.run(3 * INITDEAD);
     assert!(world.owners(0).is_empty() && world.owners(1).is_empty());
     for host in 0..2 {
-        let told = |notice: &Notice| matches!(notice, Notice::ConfigurationDiffers { ours: 0b10, theirs: 1, .. });
+        let told =
+            |notice: &Notice| matches!(notice, Notice::ConfigurationDiffers { ours: 0b10, theirs: 1, .. });
         assert!(world.said(host, told), "{:?}", world.notices);
     }
     let (config, now) = (mutual().config("ha2"), world.now);
@@ -339,7 +351,8 @@ fn a_new_configuration_keeps_what_runs_and_refuses_to_drop_it() {
     let first = world.hosts[0].node.as_mut().unwrap();
     assert!(first.reconfigure(fewer.config("ha1"), world::keys(), now).is_err());
     assert_eq!(first.group_here(GROUP).unwrap().activity(), Activity::Running);
-    let turned = Setting { groups: std::vec![("ha2", "10.0.0.2 mysql"), ("ha1", "10.0.0.1 httpd")], ..mutual() };
+    let turned =
+        Setting { groups: std::vec![("ha2", "10.0.0.2 mysql"), ("ha1", "10.0.0.1 httpd")], ..mutual() };
     for (host, name) in [(0, "ha1"), (1, "ha2")] {
         let config = turned.config(name);
         world.hosts[host].node.as_mut().unwrap().reconfigure(config, world::keys(), now).unwrap();
@@ -385,7 +398,14 @@ fn fewer_reachable_ping_nodes_move_the_groups_after_a_moment() {
 fn three_nodes_find_one_owner_and_the_next() {
     let setting = Setting { nodes: std::vec!["ha3", "ha1", "ha2"], ..Setting::default() };
     // Members are numbered by name; the world numbers hosts alike.
-    let setting = Setting { nodes: { let mut n = setting.nodes; n.sort_unstable(); n }, ..Setting::default() };
+    let setting = Setting {
+        nodes: {
+            let mut n = setting.nodes;
+            n.sort_unstable();
+            n
+        },
+        ..Setting::default()
+    };
     let mut world = World::started(&setting);
     assert_eq!(world.owners(0), [0]);
     world.power_cut(0);

@@ -355,7 +355,12 @@ impl World {
         }
         for group in 0..self.hosts[0].runs.len() {
             let owners = self.owners(group);
-            assert!(owners.len() <= 1, "group {group} runs on {owners:?} at {:?}: {:#?}", self.now, self.notices);
+            assert!(
+                owners.len() <= 1,
+                "group {group} runs on {owners:?} at {:?}: {:#?}",
+                self.now,
+                self.notices
+            );
         }
     }
 
