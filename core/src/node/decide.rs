@@ -31,18 +31,6 @@ impl Node {
         }
     }
 
-    /// What was found running and nobody disputes is ours from now on.
-    pub(super) fn adopt(&mut self, effects: &mut Effects) {
-        for group in self.config.groups() {
-            let epoch = self.newest_epoch(group).next();
-            let state = self.group_mut(group);
-            if state.activity == Activity::Running && core::mem::replace(&mut state.found_running, false) {
-                state.epoch = epoch;
-                effects.say(Notice::Adopted { group, epoch });
-            }
-        }
-    }
-
     fn probe(&mut self, group: GroupIndex, effects: &mut Effects) {
         let job = self.new_job();
         self.group_mut(group).activity = Activity::Probing(job);
@@ -55,11 +43,8 @@ impl Node {
         }
         let winner = self.winner(group);
         self.say_if_nobody_fit(group, winner, effects);
-        let may_run_elsewhere = |(_, member): (MemberIndex, &Member)| {
-            member.presence == Presence::Alive && member.report(group).state.may_run()
-        };
         let ours = winner.is_some_and(|bid| bid.bidder() == self.config.this);
-        if !ours || self.others().any(may_run_elsewhere) || self.preferred_is_starting(now, group) {
+        if !ours || !self.is_clear_elsewhere(group) || self.preferred_is_starting(now, group) {
             return;
         }
         let cause = self.claim_cause(group);
@@ -179,19 +164,36 @@ impl Node {
             self.release(now, group, ReleaseCause::Leaving, effects);
         } else if let Some(heir) = self.fitter(group) {
             self.release(now, group, ReleaseCause::HigherBid(heir), effects);
-        } else {
-            self.announce_after_dispute(group, effects);
+        } else if self.is_clear_elsewhere(group) {
+            self.settle_into(group, effects);
         }
+    }
+
+    /// Nobody else has anything of a group that runs here: what was found running at our start is ours from now on,
+    /// and after a dispute the addresses are announced again.
+    fn settle_into(&mut self, group: GroupIndex, effects: &mut Effects) {
+        if self.phase == Phase::Active && self.group(group).found_running {
+            let epoch = self.newest_epoch(group).next();
+            let state = self.group_mut(group);
+            state.found_running = false;
+            state.epoch = epoch;
+            effects.say(Notice::Adopted { group, epoch });
+        }
+        if core::mem::replace(&mut self.group_mut(group).disputed, false) {
+            effects.order(Effect::Announce(group));
+        }
+    }
+
+    fn is_clear_elsewhere(&self, group: GroupIndex) -> bool {
+        self.others()
+            .all(|(_, member)| member.presence != Presence::Alive || !member.report(group).state.may_run())
     }
 
     /// A member with a higher bid that could take the group at once if we let it go.
     fn fitter(&self, group: GroupIndex) -> Option<MemberIndex> {
         let heir = self.winner(group)?.bidder();
-        let others_are_clear = self.others().all(|(_, member)| match member.presence {
-            Presence::Alive => member.hears_us && !member.report(group).state.may_run(),
-            Presence::Dead | Presence::Left | Presence::Unheard => true,
-        });
-        (self.phase == Phase::Active && heir != self.config.this && others_are_clear).then_some(heir)
+        let could_take = heir != self.config.this && self.is_clear_elsewhere(group);
+        (self.phase == Phase::Active && could_take).then_some(heir)
     }
 
     /// Of two holders the newer epoch wins; of equal epochs, the higher bid.
@@ -214,15 +216,6 @@ impl Node {
             effects.say(Notice::ConflictWon { group, member, ours: ours.0, theirs });
         }
         None
-    }
-
-    fn announce_after_dispute(&mut self, group: GroupIndex, effects: &mut Effects) {
-        let clear = self
-            .others()
-            .all(|(_, member)| member.presence != Presence::Alive || !member.report(group).state.may_run());
-        if clear && core::mem::replace(&mut self.group_mut(group).disputed, false) {
-            effects.order(Effect::Announce(group));
-        }
     }
 
     fn say_if_nobody_fit(&mut self, group: GroupIndex, winner: Option<Bid>, effects: &mut Effects) {

@@ -4,7 +4,7 @@ use super::Node;
 use crate::config::StopFailure;
 use crate::effect::{Effect, Effects, Work};
 use crate::group::Activity;
-use crate::ids::{GroupIndex, JobId, MemberIndex};
+use crate::ids::{Epoch, GroupIndex, JobId, MemberIndex};
 use crate::input::{JobFailure, Outcome};
 use crate::member::{Fence, Presence};
 use crate::notice::{Notice, ReleaseCause};
@@ -45,6 +45,8 @@ impl Node {
                 let state = self.group_mut(group);
                 state.activity = Activity::Running;
                 state.found_running = true;
+                // Whoever claimed it since our last life has the better right.
+                state.epoch = Epoch(0);
                 effects.say(Notice::Probed { group, state: self.group(group).state() });
             }
             // What cannot be told is treated as if parts of it ran.

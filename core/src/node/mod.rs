@@ -150,7 +150,6 @@ impl Node {
         let joined = self.others().any(|(_, member)| member.hears_us() && member.phase == Phase::Active);
         if joined || self.others().all(|(_, member)| known(member)) {
             self.set_phase(Phase::Active, effects);
-            self.adopt(effects);
         }
     }
 

@@ -217,11 +217,11 @@ impl World {
             let awake = |host: &&Host| !host.stalled;
             let deadlines = self.hosts.iter().filter(awake).filter_map(|host| host.node.as_ref());
             let deadline = deadlines.map(Node::next_deadline).min();
-            let next = [event, deadline].into_iter().flatten().min().unwrap_or(end).max(self.now);
-            if next > end {
+            let next = [event, deadline].into_iter().flatten().min().map(|next| next.max(self.now));
+            let Some(next) = next.filter(|next| *next <= end) else {
                 self.now = end;
                 return;
-            }
+            };
             self.now = next;
             if event.is_some_and(|at| at <= next) {
                 let ((_, _), event) = self.events.pop_first().expect("it was there");
