@@ -202,10 +202,11 @@ impl Node {
         let mut beaten = None;
         for (at, member) in self.others() {
             let report = member.report(group);
-            if member.presence != Presence::Alive || !report.state.holds() {
+            let disputes = report.state.holds() || report.state == GroupState::Stopping;
+            if member.presence != Presence::Alive || !disputes {
                 continue;
             }
-            if (report.epoch, self.bid_of(at, member, group)) > ours {
+            if report.state.holds() && (report.epoch, self.bid_of(at, member, group)) > ours {
                 return Some(ReleaseCause::NewerHolder { member: at, ours: ours.0, theirs: report.epoch });
             }
             beaten = Some((at, report.epoch));
