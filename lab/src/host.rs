@@ -24,11 +24,9 @@ use std::time::Duration;
 const HEARTLINE: &str = "/usr/sbin/heartline";
 const HELPER: &str = "/usr/sbin/heartline-lab";
 
-/// How a host went down.
+/// How a host went down by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// Its power was cut.
-    PowerCut,
     /// It asked the kernel to restart.
     Restart,
     /// It asked the kernel to halt or to switch the power off.
@@ -275,7 +273,6 @@ fn ended(status: ExitStatus) -> Ended {
     match signal.and_then(|signal| Signal::try_from(signal).ok()) {
         Some(Signal::SIGHUP) => Ended::Restart,
         Some(Signal::SIGINT) => Ended::PowerOff,
-        Some(Signal::SIGKILL) => Ended::PowerCut,
         _ => Ended::Other(status),
     }
 }

@@ -2,17 +2,15 @@
 
 use crate::clock;
 use crate::error::Error;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FlockArg, OFlag};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use nix::sys::termios::{FlushArg, SetArg, cfmakeraw, tcflush, tcgetattr, tcsetattr};
 use nix::sys::time::TimeSpec;
+use serialport::{ClearBuffer, SerialPort, TTYPort};
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
 use std::io::{PipeReader, Read};
-use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -44,7 +42,7 @@ pub(crate) enum Order {
 pub(crate) struct End {
     master: PtyMaster,
     /// Held open, so that the master survives when a host closes its side.
-    slave: File,
+    slave: TTYPort,
     terminal: PathBuf,
     openings: Inotify,
     /// How many times the port is open on the host.
@@ -58,15 +56,9 @@ impl End {
         let master = posix_openpt(flags).map_err(what())?;
         grantpt(&master).and_then(|()| unlockpt(&master)).map_err(what())?;
         let terminal = PathBuf::from(ptsname_r(&master).map_err(what())?);
-        let slave = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(OFlag::O_NOCTTY.bits())
-            .open(&terminal)
+        let slave = TTYPort::open(&serialport::new(terminal.to_string_lossy(), 9600).exclusive(false))
             .map_err(Error::io(format!("open {}", terminal.display())))?;
-        let mut settings = tcgetattr(&slave).map_err(what())?;
-        cfmakeraw(&mut settings);
-        tcsetattr(&slave, SetArg::TCSANOW, &settings).map_err(what())?;
+        unlock(&slave).map_err(what())?;
         let watch = || Error::io(format!("watch {}", terminal.display()));
         let openings = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).map_err(watch())?;
         let events = AddWatchFlags::IN_OPEN | AddWatchFlags::IN_CLOSE;
@@ -79,18 +71,20 @@ impl End {
         &self.terminal
     }
 
-    /// Learns who opened and closed the port. What an earlier reader left unread is gone, as on a real port.
+    /// Learns who opened and closed the port. After the last, a real port is as new: what was not read is gone,
+    /// and it is nobody's, even if its holder was killed.
     fn count_readers(&mut self) {
         let Ok(events) = self.openings.read_events() else { return };
         for event in events {
             if event.mask.contains(AddWatchFlags::IN_OPEN) {
                 self.readers += 1;
-            } else if event.mask.intersects(AddWatchFlags::IN_CLOSE) {
-                self.readers = self.readers.saturating_sub(1);
+                continue;
             }
+            self.readers = self.readers.saturating_sub(1);
             if self.readers == 0 {
-                // Nothing to throw away is as good.
-                let _ = tcflush(&self.slave, FlushArg::TCIFLUSH);
+                // Closing a copy takes the port's exclusive mode away. Neither can fail on a terminal held open.
+                drop(self.slave.try_clone_native());
+                let _ = self.slave.clear(ClearBuffer::Input);
             }
         }
     }
@@ -101,6 +95,12 @@ impl End {
             let _ = nix::unistd::write(&self.master, bytes);
         }
     }
+}
+
+/// Gives up the lock that `serialport` takes: the host's programs are to have it.
+#[expect(deprecated, reason = "the successor wants to own the descriptor, which `serialport` does")]
+fn unlock(port: &TTYPort) -> nix::Result<()> {
+    nix::fcntl::flock(port.as_raw_fd(), FlockArg::Unlock)
 }
 
 /// The line: two ends, a wire from each to the other.

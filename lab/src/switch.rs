@@ -169,8 +169,8 @@ fn loss_table(interface: &str, percent: u8) -> String {
         return clear;
     }
     format!(
-        "{clear}table {table} {{ chain ingress {{ \
-         type filter hook ingress device \"{interface}\" priority 0; {condition}drop; }} }}\n"
+        "{clear}table {table} {{\nchain ingress {{\n\
+         type filter hook ingress device \"{interface}\" priority 0;\n{condition}drop\n}}\n}}\n"
     )
 }
 
@@ -205,8 +205,8 @@ mod tests {
 
     #[test]
     fn a_whole_loss_needs_no_dice() {
-        assert!(loss_table("eth0", 100).contains("priority 0; drop;"));
-        assert!(loss_table("eth0", 30).contains("mod 100 < 30 drop;"));
+        assert!(loss_table("eth0", 100).contains("priority 0;\ndrop\n"));
+        assert!(loss_table("eth0", 30).contains("mod 100 < 30 drop\n"));
         assert!(!loss_table("eth0", 0).contains("chain"));
     }
 }

@@ -28,7 +28,7 @@ pub(crate) const SCRATCH: &str = "/run/lab";
 /// The `/proc` of the outside, as seen inside the world.
 pub(crate) const OUTSIDE_PROC: &str = "/run/lab/outside";
 /// The `/etc/hosts` that all hosts share.
-pub(crate) const HOSTS_FILE: &str = "/run/lab/hosts";
+pub(crate) const HOSTS_FILE: &str = "/run/lab/etc-hosts";
 
 /// The command that runs `program` with `arguments` in a new world, for a caller that wants its output.
 ///

@@ -19,10 +19,12 @@ use std::time::Duration;
 /// Long enough for anything that is going to happen on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
 
+type Inside = fn(World) -> Outcome;
+type Outside = fn() -> Outcome;
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// What runs inside a world.
-const INSIDE: &[(&str, fn(World) -> Outcome)] = &[
+const INSIDE: &[(&str, Inside)] = &[
     ("hosts_reach_each_other", network::hosts_reach_each_other),
     ("cables_are_cut_and_mended", network::cables_are_cut_and_mended),
     ("frames_are_lost_one_way_and_by_chance", network::frames_are_lost_one_way_and_by_chance),
@@ -34,6 +36,7 @@ const INSIDE: &[(&str, fn(World) -> Outcome)] = &[
     ("a_serial_line_keeps_order_and_content", serial::a_serial_line_keeps_order_and_content),
     ("what_nobody_reads_is_lost", serial::what_nobody_reads_is_lost),
     ("a_serial_line_survives_power_cuts", serial::a_serial_line_survives_power_cuts),
+    ("a_port_is_free_when_its_holder_was_killed", serial::a_port_is_free_when_its_holder_was_killed),
     ("a_serial_line_is_cut_one_way", serial::a_serial_line_is_cut_one_way),
     ("a_serial_line_is_noisy", serial::a_serial_line_is_noisy),
     ("a_disk_moves_from_host_to_host", storage::a_disk_moves_from_host_to_host),
@@ -42,7 +45,7 @@ const INSIDE: &[(&str, fn(World) -> Outcome)] = &[
 ];
 
 /// What looks at worlds from outside.
-const OUTSIDE: &[(&str, fn() -> Outcome)] = &[
+const OUTSIDE: &[(&str, Outside)] = &[
     ("nothing_is_left_after_a_kill", outside::nothing_is_left_after_a_kill),
     ("an_administrator_gets_in", outside::an_administrator_gets_in),
     ("signals_and_statuses_pass_through", outside::signals_and_statuses_pass_through),
@@ -59,6 +62,8 @@ fn main() -> ExitCode {
         ["inside", name] => run_inside(name),
         ["enter", program, rest @ ..] => outside::enter(program, rest),
         ["linger"] => outside::linger(),
+        ["serial", "hold"] => serial::hold(),
+        ["serial", "waiting"] => serial::print_waiting(),
         ["restart"] => Err(reboot(RebootMode::RB_AUTOBOOT).unwrap_err().into()),
         ["halt"] => Err(reboot(RebootMode::RB_POWER_OFF).unwrap_err().into()),
         _ => return run_tests(),

@@ -73,6 +73,7 @@ fn lose(host: &mut Host, outgoing: bool, percent: u8) -> Result<(), Error> {
     if outgoing { host.drop_outgoing("eth0", percent) } else { host.drop_incoming("eth0", percent) }
 }
 
+/// What a host has counted of ICMP.
 fn received(host: &Host) -> Result<String, Box<dyn std::error::Error>> {
-    say(host, "cat /sys/class/net/eth0/statistics/rx_packets")
+    say(host, "grep ^Icmp: /proc/net/snmp")
 }

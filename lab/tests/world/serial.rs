@@ -2,8 +2,10 @@
 
 use crate::{LIMIT, Outcome};
 use heartline_lab::{Host, Job, NullModem, World, wait_until};
+use serialport::{SerialPort, TTYPort};
 use std::error::Error;
 use std::fs;
+use std::process::ExitCode;
 use std::time::Instant;
 
 /// Two hosts that are up, at the two ends of a cable.
@@ -76,11 +78,41 @@ pub(crate) fn what_nobody_reads_is_lost(mut world: World) -> Outcome {
 }
 
 /// How many bytes wait to be read at a host's serial port.
-fn waiting(host: &Host) -> Option<usize> {
-    let program = "import fcntl, os, sys, termios\n\
-                   fd = os.open('/dev/ttyS0', os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)\n\
-                   print(int.from_bytes(fcntl.ioctl(fd, termios.TIOCINQ, b'    '), sys.byteorder))";
-    host.run(&["python3", "-c", program]).ok()?.stdout.trim().parse().ok()
+fn waiting(host: &Host) -> Option<u32> {
+    let line = format!("{} serial waiting", host.helper().display());
+    crate::say(host, &line).ok()?.parse().ok()
+}
+
+/// On a host: prints how many bytes wait.
+pub(crate) fn print_waiting() -> Result<ExitCode, Box<dyn Error>> {
+    let port = TTYPort::open(&serialport::new("/dev/ttyS0", 9600).exclusive(false))?;
+    println!("{}", port.bytes_to_read()?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// On a host: holds the port for itself until it is killed.
+pub(crate) fn hold() -> Result<ExitCode, Box<dyn Error>> {
+    let _port = TTYPort::open(&serialport::new("/dev/ttyS0", 115_200))?;
+    println!("held");
+    std::thread::park();
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn a_port_is_free_when_its_holder_was_killed(mut world: World) -> Outcome {
+    let (_ha1, mut ha2, _cable) = two_ends(&mut world, 115_200)?;
+    let line = format!("{} serial hold", ha2.helper().display());
+    for _ in 0..3 {
+        let mut job = None;
+        wait_until("the port can be had", LIMIT, || {
+            let tried = ha2.spawn(&["sh", "-c", &format!("exec {line}")]).ok();
+            let said = |job: &Job| !job.said().is_empty();
+            job = tried.filter(|job| wait_until("it speaks", LIMIT, || said(job)).is_ok());
+            job.as_ref().is_some_and(|job| job.said() == "held\n")
+        })?;
+        // Dropped, it is killed.
+        drop(job);
+    }
+    Ok(())
 }
 
 pub(crate) fn a_serial_line_survives_power_cuts(mut world: World) -> Outcome {
@@ -112,14 +144,17 @@ pub(crate) fn a_serial_line_is_cut_one_way(mut world: World) -> Outcome {
     wait_until("the way there works", LIMIT, || heard2.said().ends_with("there."))?;
     cable.cut()?;
     send(&ha1, "lost")?;
-    send(&ha2, "lost")?;
-    // The line is empty when a byte written now would be the next to go.
-    wait_until("the line is empty", LIMIT, || cable.idle().unwrap_or(false))?;
+    // When what was sent later on the other wire has arrived, "lost" has passed too.
+    cable.cut_direction(&ha1)?;
+    send(&ha2, "later.")?;
+    wait_until("the way back works", LIMIT, || heard1.said() == "back.later.")?;
     cable.restore()?;
     send(&ha1, "mended")?;
     send(&ha2, "mended")?;
-    wait_until("both hear", LIMIT, || heard1.said().ends_with("mended") && heard2.said().ends_with("mended"))?;
-    assert_eq!((heard1.said().as_str(), heard2.said().as_str()), ("back.mended", "there.mended"));
+    wait_until("both hear", LIMIT, || {
+        heard1.said().ends_with("mended") && heard2.said().ends_with("mended")
+    })?;
+    assert_eq!((heard1.said().as_str(), heard2.said().as_str()), ("back.later.mended", "there.mended"));
     Ok(())
 }
 
