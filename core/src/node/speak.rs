@@ -106,7 +106,11 @@ impl Node {
 fn heard(id: crate::ids::NodeId, member: &Member) -> Option<Heard> {
     let generation = member.freshness.generation()?;
     let newest = member.freshness.newest()?;
-    let links = if member.presence == Presence::Alive { member.links_up() } else { LinkSet::EMPTY };
+    let links = match member.presence {
+        // One that left waits for our word that it was heard.
+        Presence::Alive | Presence::Left => member.links_up(),
+        Presence::Unheard | Presence::Dead => LinkSet::EMPTY,
+    };
     Some(Heard {
         member: id,
         generation: low_byte(generation.0),
