@@ -1,6 +1,8 @@
 //! The main loop: inputs in, effects out.
 
 mod options;
+#[cfg_attr(not(test), expect(dead_code, reason = "the main loop will answer with it"))]
+mod status;
 
 use std::process::ExitCode;
 
