@@ -88,7 +88,7 @@ mod tests {
             let text = format!("first line\nthen {word} later\n");
             assert_eq!(found("notes.md", &text), [format!("notes.md:2: unfinished: `{word}`")]);
         }
-        assert!(found("notes.md", concat!("mktemp file.XXX", "XXX\n")).is_empty());
+        assert!(found("notes.md", concat!("mktemp file.XX", "XXXX\n")).is_empty());
     }
 
     #[test]
