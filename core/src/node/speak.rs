@@ -28,7 +28,8 @@ impl Node {
         let scheduled = now >= self.next_heartbeat;
         let words = self.words();
         let wanted = self.reply_due || words != self.spoken;
-        if !scheduled && !(wanted && self.unscheduled < MAX_UNSCHEDULED) {
+        let out_of_turn = wanted && self.unscheduled < MAX_UNSCHEDULED;
+        if !scheduled && !out_of_turn {
             return;
         }
         self.unscheduled = if scheduled { 0 } else { self.unscheduled + 1 };
@@ -72,7 +73,7 @@ impl Node {
             digest: self.config.digest,
             heard: self
                 .others()
-                .filter_map(|(at, member)| Some(heard(self.config.members[usize::from(at.0)].id, member)?))
+                .filter_map(|(at, member)| heard(self.config.members[usize::from(at.0)].id, member))
                 .collect(),
             groups: words.reports.clone(),
             lines,
@@ -105,7 +106,11 @@ impl Node {
 fn heard(id: crate::ids::NodeId, member: &Member) -> Option<Heard> {
     let generation = member.freshness.generation()?;
     let newest = member.freshness.newest()?;
-    let links = if member.presence == Presence::Alive { member.links_up() } else { LinkSet::EMPTY };
+    let links = match member.presence {
+        // One that left waits for our word that it was heard.
+        Presence::Alive | Presence::Left => member.links_up(),
+        Presence::Unheard | Presence::Dead => LinkSet::EMPTY,
+    };
     Some(Heard {
         member: id,
         generation: low_byte(generation.0),

@@ -114,6 +114,7 @@ pub(super) fn recorded_cluster() -> Snapshot {
                 reason: None,
             },
         ],
+        media: Vec::new(),
         rscstatus: Holdings::Local,
         ipfail: false,
         parameters: BTreeMap::from(
@@ -127,6 +128,7 @@ pub(super) fn recorded_cluster() -> Snapshot {
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         ),
         warnings: Vec::new(),
+        remarks: Vec::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use heartline_core::message;
 use serde::{Deserialize, Serialize};
 
 /// The state of the cluster as one node sees it: all that `heartline status` and `cl_status` show.
@@ -21,6 +22,8 @@ pub struct Snapshot {
     pub nodes: Vec<Node>,
     /// The resource groups in the order of `haresources`.
     pub groups: Vec<Group>,
+    /// This node's heartbeat media in the order of `ha.cf`.
+    pub media: Vec<Medium>,
     /// What this node holds, in the original's terms.
     pub rscstatus: Holdings,
     /// Whether reachable ping nodes decide who runs the groups.
@@ -29,6 +32,8 @@ pub struct Snapshot {
     pub parameters: BTreeMap<String, String>,
     /// What an administrator should look after, most urgent first; one sentence each.
     pub warnings: Vec<String>,
+    /// What is good to know and asks for nothing; one sentence each.
+    pub remarks: Vec<String>,
 }
 
 /// The intervals in force, in milliseconds.
@@ -142,6 +147,17 @@ pub enum Phase {
     Left,
 }
 
+impl From<message::Phase> for Phase {
+    fn from(phase: message::Phase) -> Self {
+        match phase {
+            message::Phase::Starting => Self::Starting,
+            message::Phase::Active => Self::Active,
+            message::Phase::Leaving => Self::Leaving,
+            message::Phase::Left => Self::Left,
+        }
+    }
+}
+
 /// One way to a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
@@ -149,10 +165,56 @@ pub struct Link {
     pub name: String,
     /// The directive: `serial`, `bcast`, `mcast`, `ucast`, `ping` ...
     pub kind: String,
-    /// Whether the node is heard on it.
+    /// Whether the node is heard on it. For this node: whether the medium is open.
     pub up: bool,
-    /// How long ago, in milliseconds; absent if never.
+    /// How long ago, in milliseconds; absent if never, and for this node.
     pub heard_ms_ago: Option<u64>,
+}
+
+/// A heartbeat medium of this node, and what went through it since the daemon's start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Medium {
+    /// The interface or device.
+    pub name: String,
+    /// The directive: `serial`, `bcast`, `mcast`, `ucast` ...
+    pub kind: String,
+    /// Whether it is open at present.
+    pub open: bool,
+    /// What is wrong with it, as a sentence.
+    pub problem: Option<String>,
+    /// Frames received, whatever they were.
+    pub frames_in: u64,
+    /// Bytes received, garbage included.
+    pub bytes_in: u64,
+    /// Frames sent.
+    pub frames_out: u64,
+    /// Bytes sent, framing included.
+    pub bytes_out: u64,
+    /// Frames that could not be sent.
+    pub dropped: u64,
+    /// Stretches of input that were no frame of heartline's, as far as the medium can tell.
+    pub garbage: u64,
+    /// Frames that were authentic and fresh, copies included.
+    pub accepted: u32,
+    /// Frames that were refused, by reason.
+    pub refused: Refused,
+}
+
+/// How many frames were refused on a medium, by reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Refused {
+    /// Not what the format says.
+    pub malformed: u32,
+    /// Signed with a key that `authkeys` does not have.
+    pub unknown_key: u32,
+    /// Failed authentication.
+    pub wrong_tag: u32,
+    /// From a node that `ha.cf` does not name.
+    pub unknown_member: u32,
+    /// Of an earlier life of its sender.
+    pub old_generation: u32,
+    /// Seen before on this link, or too old to tell.
+    pub replayed: u32,
 }
 
 /// A line of `haresources`.
@@ -217,6 +279,20 @@ impl GroupState {
             Self::Stopping => "stopping",
             Self::Failed => "failed",
             Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl From<message::GroupState> for GroupState {
+    fn from(state: message::GroupState) -> Self {
+        match state {
+            message::GroupState::Idle => Self::Idle,
+            message::GroupState::Claiming => Self::Claiming,
+            message::GroupState::Starting => Self::Starting,
+            message::GroupState::Running => Self::Running,
+            message::GroupState::Stopping => Self::Stopping,
+            message::GroupState::Failed => Self::Failed,
+            message::GroupState::Unknown => Self::Unknown,
         }
     }
 }

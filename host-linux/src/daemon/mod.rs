@@ -1,14 +1,277 @@
-//! The main loop: inputs in, effects out.
+//! The daemon: one process, one loop. This file wakes up, reads the clock once, hands everything that happened to the
+//! core as inputs, and sleeps until the next deadline; `effects` carries out what the core orders.
 
+mod core_config;
+mod effects;
 mod options;
+mod real_time;
+mod reload;
+mod requests;
+mod startup;
+mod status;
 
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
+use heartline_core::ids::{LinkIndex, PingIndex};
+use heartline_core::{Effects, Input, Node};
+use mio::event::Event;
+use mio::{Events, Interest, Poll, Token};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook_mio::v1_0::Signals;
+
+pub use core_config::{Unfit, core_config};
 pub use options::Options;
+
+use crate::clock;
+use crate::config::Configuration;
+use crate::control::{ClientId, Server};
+use crate::durable::PidFile;
+use crate::fence::Fencer;
+use crate::log::render::Names;
+use crate::log::{Level, Log};
+use crate::media::{Media, Progress, Received};
+use crate::resources::{Directories, Environment, Runner};
+
+const SIGNALS: Token = Token(0);
+const CONTROL: usize = 1;
+const RESOURCES: usize = 1_000;
+const FENCING: usize = 2_000;
+/// Each opening of the media gets tokens of its own, so that late events of a former one mean nothing.
+const MEDIA: usize = 10_000;
+const MEDIA_STEP: usize = 100;
 
 /// Runs the daemon until it is told to stop.
 #[must_use]
-pub fn run(_options: Options) -> ExitCode {
-    eprintln!("heartline: the daemon is not built in.");
-    ExitCode::FAILURE
+pub fn run(options: Options) -> ExitCode {
+    // The original's: what scripts create is readable.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    match startup::start(options) {
+        Ok(daemon) => daemon.run(),
+        Err(code) => code,
+    }
+}
+
+/// All that a running daemon has.
+struct Daemon {
+    poll: Poll,
+    signals: Signals,
+    node: Node,
+    effects: Effects,
+    outbox: effects::Outbox,
+    configuration: Configuration,
+    config_dir: PathBuf,
+    state_dir: PathBuf,
+    names: Names,
+    media: Media,
+    media_token: usize,
+    next_ping: Instant,
+    runner: Runner,
+    fencer: Fencer,
+    server: Server,
+    log: Log,
+    /// Who waits for the answer to which order.
+    waiting: HashMap<u32, ClientId>,
+    next_order: u32,
+    repeats: effects::Repeats,
+    last_errors: Vec<Option<String>>,
+    leaving: bool,
+    // Held until the end: its lock says that we run.
+    _pid_file: PidFile,
+}
+
+impl Daemon {
+    fn new(
+        options: &Options, configuration: Configuration, node: Node, log: Log, mut server: Server, pid_file: PidFile,
+    ) -> Result<Self, (Log, io::Error)> {
+        let (poll, signals) = match set_up(&mut server) {
+            Ok(parts) => parts,
+            Err(error) => return Err((log, error)),
+        };
+        let registry = || poll.registry().try_clone();
+        let (media_registry, runner_registry, fencer_registry) = match (registry(), registry(), registry()) {
+            (Ok(media), Ok(runner), Ok(fencer)) => (media, runner, fencer),
+            (Err(error), ..) | (_, Err(error), _) | (_, _, Err(error)) => return Err((log, error)),
+        };
+        let now = clock::monotonic();
+        let environment = Environment::of(&configuration);
+        let executable = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
+        let directories =
+            Directories { config_dir: options.config_dir.clone(), init_d: PathBuf::from("/etc/init.d") };
+        Ok(Self {
+            media: Media::open(&configuration.media, &configuration.pings, media_registry, MEDIA, now),
+            media_token: MEDIA,
+            next_ping: now,
+            runner: Runner::new(
+                configuration.groups.clone(), configuration.limits, environment.clone(), directories, executable,
+                runner_registry, RESOURCES,
+            ),
+            fencer: Fencer::new(configuration.fencing.clone(), environment, fencer_registry, FENCING),
+            names: Names::new(&configuration),
+            last_errors: vec![None; configuration.groups.len()],
+            config_dir: options.config_dir.clone(),
+            state_dir: options.state_dir.clone(),
+            configuration,
+            poll,
+            signals,
+            node,
+            effects: Effects::new(),
+            outbox: effects::Outbox::default(),
+            server,
+            log,
+            waiting: HashMap::new(),
+            next_order: 0,
+            repeats: effects::Repeats::default(),
+            leaving: false,
+            _pid_file: pid_file,
+        })
+    }
+
+    fn run(mut self) -> ExitCode {
+        let mut events = Events::with_capacity(128);
+        self.pass_time();
+        while !self.outbox.leave {
+            let now = clock::monotonic();
+            let timeout = self.next_deadline(now).saturating_duration_since(now);
+            match self.poll.poll(&mut events, Some(timeout)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
+                Err(error) => {
+                    self.log.write(Level::Crit, &format!("Cannot wait for events: {error}"));
+                    return ExitCode::FAILURE;
+                }
+            }
+            for event in &events {
+                self.happen(event);
+            }
+            self.pass_time();
+        }
+        self.log.write(Level::Info, &format!("{} Heartbeat shutdown complete.", self.configuration.this_node));
+        ExitCode::SUCCESS
+    }
+
+    fn next_deadline(&self, now: Instant) -> Instant {
+        let core = now + clock::until(clock::core_now(), self.node.next_deadline());
+        let others = [
+            self.media.next_deadline(),
+            self.runner.next_deadline(),
+            self.fencer.next_deadline(),
+            self.repeats.next_deadline(),
+            (!self.configuration.pings.is_empty()).then_some(self.next_ping),
+        ];
+        others.into_iter().flatten().fold(core, Instant::min)
+    }
+
+    fn happen(&mut self, event: &Event) {
+        let now = clock::monotonic();
+        match event.token() {
+            SIGNALS => self.take_signals(now),
+            token if token.0 >= MEDIA => self.receive(token, now),
+            token if token.0 >= FENCING => {
+                self.fencer.ready(token, now);
+            }
+            token if token.0 >= RESOURCES => {
+                self.runner.ready(token, now);
+            }
+            _ => {
+                for incoming in self.server.ready(event) {
+                    self.take_request(incoming);
+                }
+            }
+        }
+        self.settle(now);
+    }
+
+    /// Hands every frame that waits on a medium to the core. What the core wants done meanwhile is collected: a frame
+    /// is the whole truth, so of several only the newest need be sent.
+    fn receive(&mut self, token: Token, now: Instant) {
+        loop {
+            let core_now = clock::core_now();
+            let (node, effects, outbox) = (&mut self.node, &mut self.effects, &mut self.outbox);
+            let mut step = |input: Input<'_>| {
+                effects.clear();
+                node.step(core_now, input, effects);
+                outbox.collect(effects);
+            };
+            let progress = self.media.ready(token, now, &mut |received| match received {
+                Received::Frame { link, bytes } => {
+                    step(Input::Frame { link: LinkIndex(narrow(link)), bytes });
+                }
+                Received::Pong { ping } => step(Input::Pong(PingIndex(narrow(ping)))),
+            });
+            self.carry_out(now);
+            if matches!(progress, Progress::Drained) {
+                return;
+            }
+        }
+    }
+
+    /// Everything that was waiting has been handed in: what is due by the clock alone is done now.
+    fn pass_time(&mut self) {
+        let now = clock::monotonic();
+        self.media.tick(now);
+        self.runner.tick(now);
+        self.fencer.tick(now);
+        if !self.configuration.pings.is_empty() && now >= self.next_ping {
+            self.next_ping = now + self.configuration.times.keepalive;
+            self.media.ping(now);
+        }
+        self.repeat_announcements(now);
+        self.settle(now);
+        if clock::core_now() >= self.node.next_deadline() {
+            self.step(Input::Tick);
+            self.settle(now);
+        }
+    }
+
+    fn step(&mut self, input: Input<'_>) {
+        self.effects.clear();
+        self.node.step(clock::core_now(), input, &mut self.effects);
+        self.outbox.collect(&self.effects);
+        self.carry_out(clock::monotonic());
+    }
+
+    fn take_signals(&mut self, now: Instant) {
+        let pending: Vec<i32> = self.signals.pending().collect();
+        for signal in pending {
+            match signal {
+                SIGCHLD => {
+                    self.runner.child_exited(now);
+                    self.fencer.child_exited(now);
+                }
+                SIGTERM | SIGINT => self.begin_to_leave(),
+                SIGHUP => {
+                    let outcome = self.reload();
+                    let level = if outcome.ok { Level::Info } else { Level::Error };
+                    self.log.write(level, &outcome.message);
+                }
+                SIGUSR1 => self.log.set_debug(self.log.debug().saturating_add(1)),
+                SIGUSR2 => self.log.set_debug(self.log.debug().saturating_sub(1)),
+                _ => {}
+            }
+        }
+    }
+
+    fn begin_to_leave(&mut self) {
+        if !std::mem::replace(&mut self.leaving, true) {
+            self.log.write(Level::Info, &format!("Heartbeat shutdown in progress. ({})", std::process::id()));
+            self.order(None, heartline_core::input::Command::Leave);
+        }
+    }
+}
+
+fn set_up(server: &mut Server) -> io::Result<(Poll, Signals)> {
+    let poll = Poll::new()?;
+    let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2])?;
+    poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+    server.register(poll.registry(), CONTROL)?;
+    Ok((poll, signals))
+}
+
+/// Links and ping nodes are at most 16; the core ignores indices that it does not know.
+fn narrow(index: usize) -> u8 {
+    u8::try_from(index).unwrap_or(u8::MAX)
 }

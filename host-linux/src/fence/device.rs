@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{FenceDevice, FenceParameters};
-use crate::resources::{Destination, Environment, Invocation};
+use crate::resources::{Destination, Environment, Input, Invocation};
 
 /// Why a device cannot be called.
 #[derive(Debug, thiserror::Error)]
@@ -30,9 +30,9 @@ pub(super) fn invocation(
     let name = if agent { device.kind.as_str() } else { "stonith" };
     let program = environment.program(name).ok_or_else(|| DeviceError::NoProgram(name.to_owned()))?;
     let (arguments, input) = if agent {
-        (Vec::new(), Some(agent_input(device, host)?))
+        (Vec::new(), Input::Text(agent_input(device, host)?))
     } else {
-        (stonith_arguments(device, host), None)
+        (stonith_arguments(device, host), Input::Nothing)
     };
     Ok(Invocation { program, arguments, variables: Vec::new(), input, stdout: Destination::Lines, limit })
 }

@@ -3,6 +3,7 @@
 
 mod file;
 mod format;
+pub mod render;
 mod syslog;
 
 use std::io::Write;

@@ -4,8 +4,10 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mio::unix::pipe::Receiver;
@@ -28,8 +30,19 @@ const TURN_PAUSE: Duration = Duration::from_millis(10);
 /// So much of captured standard output is kept, from its beginning.
 const CAPTURE_BYTES_MAX: usize = 64 * 1024;
 
+/// What a child finds on its standard input.
+#[derive(Debug, Clone)]
+pub(crate) enum Input {
+    /// `/dev/null`.
+    Nothing,
+    /// This text.
+    Text(String),
+    /// A descriptor of ours that it may use.
+    Lent(Rc<OwnedFd>),
+}
+
 /// What is to be run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Invocation {
     /// A full path.
     pub(crate) program: PathBuf,
@@ -37,8 +50,8 @@ pub(crate) struct Invocation {
     pub(crate) arguments: Vec<String>,
     /// Variables that only this call gets, over the environment.
     pub(crate) variables: Vec<(String, String)>,
-    /// What the child finds on its standard input; `/dev/null` if none.
-    pub(crate) input: Option<String>,
+    /// What the child finds on its standard input.
+    pub(crate) input: Input,
     /// What becomes of its standard output. Its standard error always goes line by line.
     pub(crate) stdout: Destination,
     /// How long it may take.
@@ -330,8 +343,9 @@ fn start(
         command.arg(&invocation.program);
     }
     let stdin = match &invocation.input {
-        None => Stdio::null(),
-        Some(text) => Stdio::from(in_memory(text)?),
+        Input::Nothing => Stdio::null(),
+        Input::Text(text) => Stdio::from(in_memory(text)?),
+        Input::Lent(descriptor) => Stdio::from(descriptor.try_clone()?),
     };
     command
         .args(&invocation.arguments)

@@ -1,11 +1,13 @@
 //! From a word of `haresources` and an action to the call of an agent: which program, which arguments, how its
 //! answer to `status` is read. Looks at files; starts nothing.
 
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
-use super::child::{Destination, Invocation};
+use super::child::{Destination, Input, Invocation};
 use super::environment::Environment;
 use super::sequence::Action;
 use super::status::StatusRule;
@@ -93,6 +95,8 @@ impl<'a> Agent<'a> {
 pub(super) struct Locator {
     pub(super) directories: Directories,
     pub(super) own_executable: PathBuf,
+    /// Lent to the address agents, so that none of them waits for the kernel to close one of its own.
+    pub(super) announcing_socket: Option<Rc<OwnedFd>>,
 }
 
 impl Locator {
@@ -107,10 +111,14 @@ impl Locator {
     ) -> Result<Invocation, LocateError> {
         let mut arguments = resource.arguments.clone();
         let mut variables = Vec::new();
+        let mut input = Input::Nothing;
         let program = match Agent::of(resource) {
             Agent::BuiltIn(name) => {
                 arguments.splice(0..0, ["agent".to_owned(), name.to_owned()]);
                 arguments.push(action.to_string());
+                if let Some(socket) = self.announcing_socket.as_ref().filter(|_| agents::is_address(name)) {
+                    input = Input::Lent(Rc::clone(socket));
+                }
                 self.own_executable.clone()
             }
             Agent::Script(name) => {
@@ -140,7 +148,7 @@ impl Locator {
             }
         };
         let stdout = if action == Action::Status { Destination::Captured } else { Destination::Lines };
-        Ok(Invocation { program, arguments, variables, input: None, stdout, limit })
+        Ok(Invocation { program, arguments, variables, input, stdout, limit })
     }
 
     fn script(&self, name: &str) -> Result<PathBuf, LocateError> {

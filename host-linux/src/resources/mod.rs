@@ -21,7 +21,7 @@ pub use runner::Runner;
 pub use sequence::{Action, Operation, Outcome};
 
 // The same machinery runs fencing agents.
-pub(crate) use child::{Destination, End, Invocation, Stream};
+pub(crate) use child::{Destination, End, Input, Invocation, Stream};
 pub(crate) use children::{Children, Line, LineText};
 pub(crate) use runner::failure;
 

@@ -2,6 +2,7 @@
 //! Which call comes next is in `sequence.rs`, what a call looks like in `locate.rs`.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
@@ -12,6 +13,7 @@ use super::environment::Environment;
 use super::locate::{Agent, Directories, Locator};
 use super::remark::{Output, Remark};
 use super::sequence::{Action, Answer, Operation, Outcome, Sequence, Step};
+use crate::agents;
 use crate::config::{Group, OperationLimits};
 
 /// The jobs of this host's groups.
@@ -66,7 +68,11 @@ impl Runner {
             groups,
             limits,
             environment,
-            locator: Locator { directories, own_executable },
+            locator: Locator {
+                directories,
+                own_executable,
+                announcing_socket: agents::announcing_socket().ok().map(Rc::new),
+            },
             children: Children::new(registry, first_token),
             jobs: Vec::new(),
             completed: Vec::new(),
@@ -243,11 +249,11 @@ impl Runner {
             .invocation(word, action, limit, &self.environment)
             .map_err(|error| Answer::Missing(error.to_string()))?;
         if matches!(action, Action::Start | Action::Stop) {
-            self.remarks.push(Remark::Calling {
-                program: invocation.program.clone(),
-                arguments: word.arguments.clone(),
-                action,
-            });
+            let mut arguments = word.arguments.clone();
+            if let Agent::BuiltIn(name) = Agent::of(word) {
+                arguments.splice(0..0, ["agent".to_owned(), name.to_owned()]);
+            }
+            self.remarks.push(Remark::Calling { program: invocation.program.clone(), arguments, action });
         }
         self.children.spawn(job.number, &invocation, &self.environment, now).map_err(|error| {
             Answer::Failed(format!("{} cannot be run: {error}", invocation.program.display()))

@@ -1,0 +1,261 @@
+//! Carries out what the core orders: frames to media, jobs to runners, words to the log, answers to commands; and
+//! brings the outcome of jobs back as inputs.
+
+use std::time::{Duration, Instant};
+
+use heartline_core::effect::{Answer, Effect, Work};
+use heartline_core::frame::Bytes;
+use heartline_core::ids::{GroupIndex, JobId};
+use heartline_core::input::{JobFailure, Outcome};
+use heartline_core::message::GroupState;
+use heartline_core::notice::Notice;
+use heartline_core::{Effects, Input};
+use nix::sys::reboot::{RebootMode, reboot};
+
+use super::Daemon;
+use crate::clock;
+use crate::control::{self, Reply};
+use crate::durable;
+use crate::fence;
+use crate::log::{Level, render};
+use crate::media::{MediaEvent, MediaSource};
+use crate::resources::{self, Operation, Severity};
+
+/// Jobs of the host's own that the core does not know.
+const OWN_JOBS: u32 = 1 << 31;
+/// When the addresses of a group that has just started are announced again, for switches that were not listening.
+const REPEATS: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(1_000), Duration::from_millis(5_000)];
+/// What was the last thing this host did before it rebooted itself.
+const REBOOT_RECORD: &str = "last_reboot_reason";
+
+/// What the core has ordered and nobody has done yet.
+#[derive(Default)]
+pub(super) struct Outbox {
+    effects: Vec<Effect>,
+    frame: Bytes,
+    transmit: bool,
+    pub(super) leave: bool,
+}
+
+impl Outbox {
+    pub(super) fn collect(&mut self, effects: &Effects) {
+        for effect in effects.iter() {
+            match effect {
+                Effect::Transmit => {
+                    self.frame.clone_from(&effects.frame().try_into().unwrap_or_default());
+                    self.transmit = true;
+                }
+                Effect::Leave => self.leave = true,
+                other => self.effects.push(other),
+            }
+        }
+    }
+}
+
+/// Announcements that are still to be repeated.
+#[derive(Default)]
+pub(super) struct Repeats(Vec<(Instant, GroupIndex)>);
+
+impl Repeats {
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.0.iter().map(|(due, _)| *due).min()
+    }
+}
+
+impl Daemon {
+    /// Does everything that the core has ordered. The frame goes first: the others should hear before we are busy.
+    pub(super) fn carry_out(&mut self, now: Instant) {
+        if std::mem::take(&mut self.outbox.transmit) {
+            self.media.send(&self.outbox.frame, now);
+        }
+        let mut effects = std::mem::take(&mut self.outbox.effects);
+        for effect in effects.drain(..) {
+            self.carry_out_one(effect, now);
+        }
+        // Keep the room that was made; nothing was collected meanwhile, for no step was taken.
+        self.outbox.effects = effects;
+    }
+
+    fn carry_out_one(&mut self, effect: Effect, now: Instant) {
+        match effect {
+            // Both were taken out by the outbox.
+            Effect::Transmit | Effect::Leave => {}
+            Effect::Run { job, work } => self.run_job(job, work, now),
+            Effect::Cancel(job) => self.runner.cancel(job.0, now),
+            Effect::Announce(group) => self.announce(group, now),
+            Effect::Answer { id, answer } => self.answer(id.0, answer),
+            Effect::Notice(notice) => self.say(&notice, now),
+            Effect::Reboot(group) => self.reboot(group),
+        }
+    }
+
+    fn run_job(&mut self, job: JobId, work: Work, now: Instant) {
+        let (group, operation) = match work {
+            Work::Probe(group) => (group, Operation::Probe),
+            Work::Start(group) => (group, Operation::Start),
+            Work::Stop(group) => (group, Operation::Stop),
+            Work::Fence(member) => {
+                let host = self.names.member(member).to_owned();
+                self.fencer.fence(job.0, &host, now);
+                return;
+            }
+        };
+        self.runner.run(job.0, usize::from(group.0), operation, now);
+    }
+
+    fn announce(&mut self, group: GroupIndex, now: Instant) {
+        self.next_order = self.next_order.wrapping_add(1);
+        self.runner.run(OWN_JOBS | self.next_order, usize::from(group.0), Operation::Announce, now);
+    }
+
+    fn say(&mut self, notice: &Notice, now: Instant) {
+        if let Notice::Started { group, .. } = notice {
+            self.repeats.0.extend(REPEATS.iter().map(|pause| (now + *pause, *group)));
+            if let Some(error) = self.last_errors.get_mut(usize::from(group.0)) {
+                *error = None;
+            }
+        }
+        if matches!(notice, Notice::Refused { .. }) && !self.configuration.logging.log_badpack {
+            return;
+        }
+        let (level, text) = render::render(notice, &self.names);
+        self.log.write(level, &text);
+    }
+
+    pub(super) fn repeat_announcements(&mut self, now: Instant) {
+        while let Some(at) = self.repeats.0.iter().position(|(due, _)| now >= *due) {
+            let (_, group) = self.repeats.0.swap_remove(at);
+            let running = self.node.group_here(group).is_some_and(|group| group.state() == GroupState::Running);
+            if running {
+                self.announce(group, now);
+            }
+        }
+    }
+
+    fn answer(&mut self, order: u32, answer: Answer) {
+        let Some(client) = self.waiting.remove(&order) else { return };
+        let name = |group: GroupIndex| self.names.group(group).to_owned();
+        let outcome = match answer {
+            Answer::Done => control::Outcome::done("done"),
+            Answer::Nothing => control::Outcome::done("there was nothing to do"),
+            Answer::NobodyElse(group) => control::Outcome::failed(
+                1, format!("no other node is there that could run {}; nothing was changed", name(group))),
+            Answer::NotMoved(group) => control::Outcome::failed(
+                1, format!("{} did not get where it should; see `heartline status` and the log", name(group))),
+            Answer::NotActive => control::Outcome::failed(
+                1, "this node is not taking part yet, or is leaving; nothing was changed"),
+            Answer::ConfigurationDiffers => control::Outcome::failed(
+                1, "the nodes' haresources or node lists differ, see the log; nothing was changed"),
+            Answer::Busy => control::Outcome::failed(1, "too many orders are waiting; nothing was changed"),
+        };
+        self.server.reply(client, &Reply::Result(outcome));
+    }
+
+    /// A group cannot be stopped: whoever takes it must be able to rely on it not running here.
+    fn reboot(&mut self, group: GroupIndex) {
+        let name = self.names.group(group).to_owned();
+        let reason = format!("Resource STOP failure of {name}. Reboot required!");
+        self.log.write(Level::Crit, &reason);
+        let stamp = crate::log::time_stamp(clock::wall());
+        let record = format!("{stamp} {reason}\n");
+        if let Err(error) = durable::write_durably(&self.state_dir.join(REBOOT_RECORD), record.as_bytes()) {
+            self.log.write(Level::Error, &format!("Cannot record why this host reboots: {error}"));
+        }
+        self.log.write(Level::Crit, "Rebooting this host now.");
+        let Err(cause) = reboot(RebootMode::RB_AUTOBOOT);
+        self.log.write(Level::Crit, &format!("Unable to force reboot: {}. The group stays blocked.", cause.desc()));
+    }
+
+    /// Brings outcomes back to the core and remarks to the log, until there are none.
+    pub(super) fn settle(&mut self, now: Instant) {
+        loop {
+            self.log_remarks();
+            let mut ended: Vec<(JobId, Outcome)> = Vec::new();
+            for (job, outcome) in self.runner.completed() {
+                if job & OWN_JOBS == 0 {
+                    let (job, text) = (JobId(job), error_text(&outcome));
+                    if let Some(group) = self.group_of(job) && text.is_some() && let Some(last) = self.last_errors.get_mut(group) {
+                        *last = text;
+                    }
+                    ended.push((job, resource_outcome(&outcome)));
+                }
+            }
+            ended.extend(self.fencer.completed().map(|(job, outcome)| (JobId(job), fence_outcome(&outcome))));
+            if ended.is_empty() {
+                break;
+            }
+            for (job, outcome) in ended {
+                self.step(Input::JobEnded { job, outcome });
+            }
+        }
+        self.carry_out(now);
+    }
+
+    fn group_of(&self, job: JobId) -> Option<usize> {
+        let mut groups = self.node.config().groups();
+        groups.position(|group| self.node.group_here(group).is_some_and(|group| group.job() == Some(job)))
+    }
+
+    fn log_remarks(&mut self) {
+        for remark in self.runner.remarks() {
+            match &remark {
+                resources::Remark::Output(output) => {
+                    self.log.script_line(&output.resource, output.pid, &output.line);
+                }
+                _ => self.log.write(level(remark.severity()), &remark.to_string()),
+            }
+        }
+        for remark in self.fencer.remarks() {
+            self.log.write(level(remark.severity()), &remark.to_string());
+        }
+        for report in self.media.reports() {
+            let level = match (report.event, report.source) {
+                (MediaEvent::Opened | MediaEvent::Reopened, _) => Level::Info,
+                (MediaEvent::Degraded, _) => Level::Warn,
+                (MediaEvent::Failed, MediaSource::Link(_)) => Level::Error,
+                (MediaEvent::Failed, _) => Level::Warn,
+            };
+            self.log.write(level, &report.text);
+        }
+    }
+}
+
+fn level(severity: Severity) -> Level {
+    match severity {
+        Severity::Debug => Level::Debug,
+        Severity::Info => Level::Info,
+        Severity::Warning => Level::Warn,
+        Severity::Error => Level::Error,
+    }
+}
+
+fn resource_outcome(outcome: &resources::Outcome) -> Outcome {
+    match outcome {
+        resources::Outcome::Running | resources::Outcome::Succeeded => Outcome::Done,
+        resources::Outcome::NotRunning => Outcome::NotRunning,
+        resources::Outcome::Partial => Outcome::Partial,
+        resources::Outcome::Failed { .. } => Outcome::Failed(JobFailure::Refused),
+        resources::Outcome::TimedOut { .. } => Outcome::Failed(JobFailure::TimedOut),
+        resources::Outcome::Cancelled => Outcome::Failed(JobFailure::Cancelled),
+    }
+}
+
+fn fence_outcome(outcome: &fence::Outcome) -> Outcome {
+    match outcome {
+        fence::Outcome::Succeeded => Outcome::Done,
+        fence::Outcome::Failed { .. } => Outcome::Failed(JobFailure::Refused),
+        fence::Outcome::Cancelled => Outcome::Failed(JobFailure::Cancelled),
+    }
+}
+
+fn error_text(outcome: &resources::Outcome) -> Option<String> {
+    match outcome {
+        resources::Outcome::Failed { resource, reason } => Some(format!("{resource}: {reason}")),
+        resources::Outcome::TimedOut { resource, operation } => Some(format!("{resource}: {operation} timed out")),
+        resources::Outcome::Running
+        | resources::Outcome::NotRunning
+        | resources::Outcome::Partial
+        | resources::Outcome::Succeeded
+        | resources::Outcome::Cancelled => None,
+    }
+}

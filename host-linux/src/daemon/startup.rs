@@ -1,0 +1,125 @@
+//! From the command line to a daemon that is up: files read, log open, generation counted, sockets bound. Every way
+//! to fail has its exit code here.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use heartline_core::ids::Generation;
+use heartline_core::{Node, node};
+
+use super::core_config::core_config;
+use super::{Daemon, Options, real_time};
+use crate::clock;
+use crate::config::{self, Configuration, Diagnostic, RealSystem, Severity};
+use crate::control::{self, server::Server};
+use crate::durable::{self, GenerationOrigin, PidFile, PidFileError};
+use crate::log::{Level, Log};
+
+/// The original's exit status for a configuration that is refused.
+const CONFIGURATION_ERROR: u8 = 6;
+const SCRATCH: &str = "heartbeat/rsctmp";
+
+pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
+    let host = config::System::host_name(&RealSystem).unwrap_or_else(|_| "localhost".into());
+    let mut log = Log::early(&host, "heartbeat", std::process::id());
+    let configuration = read(&options.config_dir, &mut log).ok_or(ExitCode::from(CONFIGURATION_ERROR))?;
+    let fail = |log: &mut Log, text: String| {
+        log.write(Level::Error, &text);
+        ExitCode::FAILURE
+    };
+    for problem in log.configure(&configuration.logging, options.foreground || options.ready.is_some()) {
+        log.write(Level::Warn, &problem.to_string());
+    }
+    log.set_debug(configuration.logging.debug.saturating_add(options.debug));
+    let (core, keys) = core_config(&configuration).map_err(|unfit| {
+        log.write(Level::Error, &format!("Configuration error, heartbeat not started: {unfit}."));
+        ExitCode::from(CONFIGURATION_ERROR)
+    })?;
+    log.write(Level::Info, "**************************");
+    let version = env!("CARGO_PKG_VERSION");
+    log.write(Level::Info, &format!("Configuration validated. Starting heartline {version}"));
+    let pid_file = PidFile::acquire(&options.run_dir).map_err(|error| match error {
+        PidFileError::Running { .. } => {
+            log.write(Level::Info, &error.to_string());
+            ExitCode::SUCCESS
+        }
+        _ => fail(&mut log, error.to_string()),
+    })?;
+    let generation =
+        durable::next_generation(&options.state_dir).map_err(|error| fail(&mut log, error.to_string()))?;
+    match generation.origin {
+        GenerationOrigin::Counted => {}
+        GenerationOrigin::Missing => {
+            log.write(Level::Warn, &format!("No Previous generation - starting at {}", generation.number));
+        }
+        GenerationOrigin::Broken => {
+            log.write(Level::Warn, &format!("BROKEN previous generation - starting at {}", generation.number));
+        }
+    }
+    log.write(Level::Info, &format!("Heartbeat generation: {}", generation.number));
+    if let Err(error) = make_scratch(&options.run_dir) {
+        log.write(Level::Warn, &format!("Cannot make {}/{SCRATCH}: {error}", options.run_dir.display()));
+    }
+    let server = Server::bind(&control::socket_path(&options.run_dir))
+        .map_err(|error| fail(&mut log, error.to_string()))?;
+    if let (true, Some(priority)) = (options.realtime, configuration.realtime) {
+        for problem in real_time::engage(priority) {
+            log.write(Level::Warn, &problem);
+        }
+    }
+    let node = Node::new(core, keys, Generation(generation.number), clock::core_now());
+    let mut daemon =
+        Daemon::new(&options, configuration, node, log, server, pid_file).map_err(|(mut log, error)| {
+            fail(&mut log, format!("Cannot set up the main loop: {error}"))
+        })?;
+    if let Err(error) = options.report_up() {
+        daemon.log.write(Level::Warn, &format!("Cannot let go of the terminal: {error}"));
+    }
+    if !options.foreground {
+        daemon.log.leave_terminal();
+    }
+    Ok(daemon)
+}
+
+/// Reads the three files and says all that is to be said about them; none if there is an error among it.
+pub(super) fn read(directory: &Path, log: &mut Log) -> Option<Configuration> {
+    let loaded = config::load(directory, &RealSystem);
+    for diagnostic in &loaded.diagnostics {
+        log.write(level(diagnostic), &diagnostic.one_line());
+    }
+    if loaded.configuration.is_none() {
+        log.write(Level::Error, "Configuration error, heartbeat not started.");
+    }
+    loaded.configuration
+}
+
+/// Why a running node does not take a configuration, in words.
+pub(super) fn why_not(error: node::ReconfigureError, configuration: &Configuration) -> String {
+    match error {
+        node::ReconfigureError::OtherNode => "this node would have another name; that needs a restart".into(),
+        node::ReconfigureError::GroupInUse(group) => {
+            let name = configuration.groups.get(usize::from(group.0)).map_or("?", config::Group::name);
+            format!("resource group {name} is changed or gone in haresources but in use here; stop it first \
+                     (heartline standby) or put the line back")
+        }
+    }
+}
+
+fn level(diagnostic: &Diagnostic) -> Level {
+    match diagnostic.severity {
+        Severity::Info => Level::Info,
+        Severity::Warning => Level::Warn,
+        Severity::Error => Level::Error,
+    }
+}
+
+/// Scratch of resource scripts, made anew at every start as the original does.
+fn make_scratch(run_dir: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = run_dir.join(SCRATCH);
+    match std::fs::remove_dir_all(&scratch) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => std::fs::create_dir_all(&scratch)?,
+    }
+    std::fs::set_permissions(&scratch, std::fs::Permissions::from_mode(0o1755))
+}

@@ -1,0 +1,346 @@
+//! What the core notices, in words: one line of the log for each notice, the original's own words where it had some,
+//! then the reason with its figures. `json` says the same to programs. Nothing here decides or writes.
+
+mod json;
+mod names;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use heartline_core::ids::{Epoch, GroupIndex, LinkIndex, MemberIndex, PingIndex};
+use heartline_core::input::JobFailure;
+use heartline_core::message::{GroupState, Phase};
+use heartline_core::notice::{ClaimCause, Notice, ReleaseCause};
+use heartline_core::refusal::Refusal;
+use heartline_core::time::Duration;
+
+use super::Level;
+
+pub use json::json;
+pub use names::Names;
+
+/// The log line for a notice, and how grave it is.
+#[must_use]
+pub fn render(notice: &Notice, names: &Names) -> (Level, String) {
+    (level(notice), text(notice, names))
+}
+
+fn level(notice: &Notice) -> Level {
+    match notice {
+        Notice::Phase(_)
+        | Notice::LinkUp { .. }
+        | Notice::LinkDead { .. }
+        | Notice::MemberHeard { .. }
+        | Notice::MemberHearsUs(_)
+        | Notice::MemberRestarted { .. }
+        | Notice::MemberPhase { .. }
+        | Notice::PingUp(_)
+        | Notice::PingsCount(_)
+        | Notice::ConfigurationAgrees(_)
+        | Notice::Probed { .. }
+        | Notice::Adopted { .. }
+        | Notice::Claiming { .. }
+        | Notice::ClaimWithdrawn { .. }
+        | Notice::Starting { .. }
+        | Notice::Started { .. }
+        | Notice::Stopped { .. }
+        | Notice::RunsElsewhere { .. }
+        | Notice::Fencing(_)
+        | Notice::Fenced(_) => Level::Info,
+        Notice::OnePathLeft { .. }
+        | Notice::MemberDeaf(_)
+        | Notice::MemberDead { .. }
+        | Notice::LateHeartbeat { .. }
+        | Notice::PingDead(_)
+        | Notice::Unprotected { .. }
+        | Notice::Dropped(_) => Level::Warn,
+        Notice::ConfigurationDiffers { .. }
+        | Notice::ConflictWon { .. }
+        | Notice::NobodyFit(_)
+        | Notice::FencingFailed { .. }
+        | Notice::DuplicateName(_) => Level::Error,
+        Notice::MemberReturned(_)
+        | Notice::Stalled(_)
+        | Notice::StartFailed { .. }
+        | Notice::StopFailed { .. } => Level::Crit,
+        Notice::Releasing { cause, .. } => match cause {
+            ReleaseCause::HigherBid(_) | ReleaseCause::Leaving | ReleaseCause::FailedStart => Level::Info,
+            ReleaseCause::NotWhole => Level::Warn,
+            ReleaseCause::NewerHolder { .. } => Level::Error,
+        },
+        Notice::Refused { refusal, .. } => match refusal {
+            Refusal::Seal(_) | Refusal::Body | Refusal::TooOld | Refusal::Replay => Level::Warn,
+            Refusal::UnknownMember(_) | Refusal::OldGeneration => Level::Error,
+        },
+    }
+}
+
+fn text(notice: &Notice, names: &Names) -> String {
+    let node = |member: &MemberIndex| names.member(*member);
+    let link_name = |link: &LinkIndex| names.link(*link);
+    let group_name = |group: &GroupIndex| names.group(*group);
+    let ping_name = |ping: &PingIndex| names.ping(*ping);
+    match notice {
+        Notice::Phase(phase) => own_phase(*phase).to_owned(),
+        Notice::LinkUp { member, link } => format!("Link {}:{} up.", node(member), link_name(link)),
+        Notice::LinkDead { member, link, silence } => {
+            let (member, link) = (node(member), link_name(link));
+            format!("Link {member}:{link} dead. No heartbeat came over it for {}.", Millis(silence))
+        }
+        Notice::OnePathLeft { member, link } => {
+            let (member, link) = (node(member), link_name(link));
+            format!("One path is left to node {member}: {link}. If it fails too, {member} looks dead.")
+        }
+        Notice::MemberHeard { member, generation } => {
+            let member = node(member);
+            format!("Status update for node {member}: status up (first heard, generation {})", generation.0)
+        }
+        Notice::MemberHearsUs(member) => {
+            format!("node {} hears this node: it is alive in both directions", node(member))
+        }
+        Notice::MemberDeaf(member) => {
+            format!("node {} does not hear this node, which hears it: one direction is cut", node(member))
+        }
+        Notice::MemberRestarted { member, generation } => {
+            format!("Heartbeat restart on node {} (generation {})", node(member), generation.0)
+        }
+        Notice::MemberPhase { member, phase } => member_phase(node(member), *phase),
+        Notice::MemberDead { member, silence, limit } => format!(
+            "node {}: is dead (no heartbeat for {}, dead time {})",
+            node(member),
+            Millis(silence),
+            Millis(limit)
+        ),
+        Notice::MemberReturned(member) => format!(
+            "Cluster node {} returning after partition. It went on in the same life: links were cut, or it was \
+             stalled.",
+            node(member)
+        ),
+        Notice::LateHeartbeat { member, interval } => {
+            format!("Late heartbeat: Node {}: interval {}", node(member), Millis(interval))
+        }
+        Notice::Stalled(gap) => format!(
+            "Late heartbeat: Node {}: interval {} (> deadtime). This node itself did nothing for so long; it listens \
+             before it judges anybody.",
+            names.this_node(),
+            Millis(gap)
+        ),
+        Notice::PingUp(ping) => format!("Status update for node {}: status ping", ping_name(ping)),
+        Notice::PingDead(ping) => format!("node {}: is dead (it answers no pings)", ping_name(ping)),
+        Notice::PingsCount(count) => {
+            let all = names.ping_count();
+            format!("Ping node count is {count} of {all}: resources go where more ping nodes are reachable")
+        }
+        Notice::ConfigurationDiffers { member, ours, theirs } => {
+            configuration_differs(node(member), *ours, *theirs, names)
+        }
+        Notice::ConfigurationAgrees(member) => {
+            format!("The resource configuration of node {} agrees with this node's again", node(member))
+        }
+        Notice::Probed { group, state } => {
+            format!("Resource group {} at the first look: {}", group_name(group), found(*state))
+        }
+        Notice::Adopted { group, epoch } => format!(
+            "Resource group {} is kept: it ran here before this start, and nobody else has it (epoch {})",
+            group_name(group),
+            epoch.0
+        ),
+        Notice::Claiming { group, epoch, cause } => claiming(group_name(group), *epoch, *cause, names),
+        Notice::ClaimWithdrawn { group, winner: Some(winner) } => {
+            format!("Claim to resource group {} withdrawn in favour of {}", group_name(group), node(winner))
+        }
+        Notice::ClaimWithdrawn { group, winner: None } => {
+            format!("Claim to resource group {} withdrawn: this node may not run it now", group_name(group))
+        }
+        Notice::Unprotected { group, member } => format!(
+            "No STONITH device configured. Shared disks are not protected: resource group {} is taken from dead node \
+             {}, which may still run it.",
+            group_name(group),
+            node(member)
+        ),
+        Notice::Starting { group, epoch } => {
+            format!("Taking over resource group {} (epoch {})", group_name(group), epoch.0)
+        }
+        Notice::Started { group, took } => {
+            format!("Resource group {} runs here. Its start took {}.", group_name(group), Millis(took))
+        }
+        Notice::StartFailed { group, failure, job: _ } => format!(
+            "Giving up resources due to failure of {}. Its start failed: {}. It stays away from this node until it is \
+             cleaned up or ordered here.",
+            group_name(group),
+            failure_words(*failure)
+        ),
+        Notice::Releasing { group, cause } => releasing(*group, *cause, names),
+        Notice::Stopped { group, took } => {
+            format!("Resource group {} is stopped here. Its stop took {}.", group_name(group), Millis(took))
+        }
+        Notice::StopFailed { group, failure, job: _ } => format!(
+            "Resource STOP failure. Resource group {} may still run in part: {}.",
+            group_name(group),
+            failure_words(*failure)
+        ),
+        Notice::ConflictWon { group, member, ours, theirs } => {
+            let (complaint, group, member) = (both_own(names.is_local(*group)), group_name(group), node(member));
+            let why = if ours == theirs {
+                format!("both under epoch {}, and this node's bid is higher", ours.0)
+            } else {
+                format!("this node's epoch {} is newer than {}", ours.0, theirs.0)
+            };
+            format!("{complaint} Resource group {group} runs on {member} too: {why}, so {member} must stop it.")
+        }
+        Notice::RunsElsewhere { group, member, epoch } => {
+            format!("Resource group {} runs on {} (epoch {})", group_name(group), node(member), epoch.0)
+        }
+        Notice::NobodyFit(group) => {
+            let whose = if names.is_local(*group) { "our local" } else { "foreign" };
+            let group = group_name(group);
+            format!(
+                "No one owns {whose} resources! Resource group {group} can run nowhere: no node that is there may take \
+                 it."
+            )
+        }
+        Notice::Fencing(member) => {
+            format!("node {} may still run resources: it is fenced before they are taken over", node(member))
+        }
+        Notice::Fenced(member) => {
+            format!("node {} is fenced: it can run nothing, its resources are free", node(member))
+        }
+        Notice::FencingFailed { member, failure, retry_in } => format!(
+            "STONITH of {} failed.  Retrying... ({}; the next attempt is in {} s)",
+            node(member),
+            failure_words(*failure),
+            retry_in.millis() / 1000
+        ),
+        Notice::Refused { link, refusal, count } => {
+            let suspicion = match refusal {
+                Refusal::OldGeneration => "attempted replay attack? ",
+                Refusal::UnknownMember(_) => "bad node in message: ",
+                Refusal::Seal(_) | Refusal::Body | Refusal::TooOld | Refusal::Replay => "",
+            };
+            format!("{suspicion}frame refused on link {}: {refusal} ({count} so far)", link_name(link))
+        }
+        Notice::DuplicateName(link) => format!(
+            "Another machine on link {} sends under this node's name {}: every node needs its own",
+            link_name(link),
+            names.this_node()
+        ),
+        Notice::Dropped(count) => format!("{count} notices were left out: too much happened at once"),
+    }
+}
+
+fn own_phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Starting => "Local status now set to: 'up'",
+        Phase::Active => "Local status now set to: 'active'",
+        Phase::Leaving => "Heartbeat shutdown in progress. Giving up all HA resources.",
+        Phase::Left => "All HA resources relinquished.",
+    }
+}
+
+fn member_phase(node: &str, phase: Phase) -> String {
+    match phase {
+        Phase::Starting => format!("Status update for node {node}: status up"),
+        Phase::Active => format!("Status update for node {node}: status active"),
+        Phase::Leaving => format!("node {node} shuts down: it gives up its resources"),
+        Phase::Left => format!("Received shutdown notice from '{node}'. It runs nothing any more."),
+    }
+}
+
+fn configuration_differs(node: &str, ours: u32, theirs: u8, names: &Names) -> String {
+    let here: Vec<String> = names
+        .groups_in(ours)
+        .map(|group| format!("line {} ({})", names.line(group), names.group(group)))
+        .collect();
+    let details = match (here.as_slice(), theirs) {
+        ([], 0) => "The lines are the same, but not their order, or the nodes of ha.cf differ".to_owned(),
+        ([], more) => format!("Its file has {} that this node's has not", lines(more)),
+        (here, 0) => format!("Only this node's file has {}", here.join(", ")),
+        (here, more) => {
+            format!("Only this node's file has {}; only its file has {}", here.join(", "), lines(more))
+        }
+    };
+    format!("haresources of node {node} differs from this node's: nobody takes anything over. {details}.")
+}
+
+fn lines(count: u8) -> String {
+    if count == 1 { "1 line".to_owned() } else { format!("{count} lines") }
+}
+
+fn found(state: GroupState) -> &'static str {
+    match state {
+        GroupState::Idle => "it does not run here",
+        GroupState::Claiming => "it does not run here and is claimed",
+        GroupState::Starting => "it is being started here",
+        GroupState::Running => "it runs here already",
+        GroupState::Stopping => "it is being stopped here",
+        GroupState::Unknown => "whether it runs here cannot be told",
+        GroupState::Failed => "it could not be stopped here",
+    }
+}
+
+fn claiming(group: &str, epoch: Epoch, cause: ClaimCause, names: &Names) -> String {
+    let claim = format!("this node claims it under epoch {}", epoch.0);
+    match cause {
+        ClaimCause::NobodyRunsIt => format!("Nobody runs resource group {group}: {claim}"),
+        ClaimCause::HolderDied(member) => {
+            let member = names.member(member);
+            format!("Resources being acquired from {member}. It died with resource group {group}: {claim}.")
+        }
+        ClaimCause::HolderReleased(member) => {
+            let member = names.member(member);
+            format!("Resources being acquired from {member}. It let resource group {group} go: {claim}.")
+        }
+    }
+}
+
+fn releasing(group: GroupIndex, cause: ReleaseCause, names: &Names) -> String {
+    let (is_local, group) = (names.is_local(group), names.group(group));
+    match cause {
+        ReleaseCause::HigherBid(member) => {
+            format!("Giving up resource group {group}: {} has the higher bid for it", names.member(member))
+        }
+        ReleaseCause::Leaving => format!("Giving up resource group {group}: this node leaves"),
+        ReleaseCause::NewerHolder { member, ours, theirs } => {
+            let member = names.member(member);
+            let why = if ours == theirs {
+                format!("both under epoch {}, and its bid is higher", ours.0)
+            } else {
+                format!("its epoch {} is newer than {} here", theirs.0, ours.0)
+            };
+            let complaint = both_own(is_local);
+            format!("{complaint} Giving up resource group {group}: it runs on {member} too, {why}.")
+        }
+        ReleaseCause::FailedStart => {
+            format!("Giving up resource group {group}: what was started of it is stopped again")
+        }
+        ReleaseCause::NotWhole => format!(
+            "Giving up resource group {group}: at the first look only parts of it ran, or its state could not be told"
+        ),
+    }
+}
+
+/// The original's complaint, by whether the group prefers this node.
+const fn both_own(is_local: bool) -> &'static str {
+    if is_local { "Both machines own our resources!" } else { "Both machines own foreign resources!" }
+}
+
+const fn failure_words(failure: JobFailure) -> &'static str {
+    match failure {
+        JobFailure::Refused => "the agent reported a failure",
+        JobFailure::TimedOut => "the agent did not end within its time limit",
+        JobFailure::Cancelled => "it was cancelled",
+        JobFailure::NotRun => "the agent could not be run",
+    }
+}
+
+/// A span in whole milliseconds, as the original writes it.
+struct Millis<'a>(&'a Duration);
+
+impl fmt::Display for Millis<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.0.millis())
+    }
+}
