@@ -1,9 +1,12 @@
 //! The client: asks for `hostname.html` all the time, and tells who answered and for how long nobody did.
 
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::time::Duration;
 
-use heartline_lab::{Host, Job, Try, outages, wait_until};
+use heartline_lab::{Host, Job, Outage, Try, outages, wait_until};
 
 use super::error::DemoError;
 use super::files::SERVICE;
@@ -12,6 +15,9 @@ use super::files::SERVICE;
 const INTERVAL_MS: &str = "20";
 /// For single pages, where only the answer counts.
 const UNHURRIED_MS: &str = "500";
+
+/// More than two tries take in the record.
+const END_BYTES: u64 = 2048;
 
 /// The client host with its probe running.
 pub(super) struct Client {
@@ -22,7 +28,7 @@ pub(super) struct Client {
 
 /// A place in what the probe has said.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Mark(usize);
+pub(super) struct Mark(u64);
 
 impl Client {
     /// Starts to ask. The host is up.
@@ -40,21 +46,20 @@ impl Client {
         self.address
     }
 
-    /// All that the probe has said.
-    pub(super) fn record(&self) -> String {
-        self.probe.said()
+    /// The file with all that the probe has said.
+    pub(super) fn record(&self) -> &Path {
+        self.probe.log()
     }
 
     /// The place before the newest try, so that what is measured from here on begins with a known state.
     pub(super) fn mark(&self) -> Mark {
-        Mark(before_last_line(&self.probe.said()))
+        let (start, end) = self.newest();
+        Mark(start + before_last_line(&end) as u64)
     }
 
-    /// What `hostname.html` says, by the newest try.
+    /// What `hostname.html` says, by the newest try; or what went wrong with it.
     pub(super) fn answer(&self) -> Result<String, String> {
-        let said = self.probe.said();
-        let newest = said.lines().rev().find_map(|line| serde_json::from_str::<Try>(line).ok());
-        match newest {
+        match tries(&self.newest().1).last() {
             Some(Try { ok: true, text, .. }) => Ok(text),
             Some(Try { text, .. }) => Err(text),
             None => Err("nothing was asked yet".to_owned()),
@@ -63,8 +68,14 @@ impl Client {
 
     /// How long the client was without service since a mark, all in all.
     pub(super) fn outage_since(&self, mark: Mark) -> Duration {
-        let said = self.probe.said();
-        total_outage(said.get(mark.0..).unwrap_or_default())
+        total_outage(&read_from(self.probe.log(), mark.0))
+    }
+
+    /// The end of the record, and where it begins.
+    fn newest(&self) -> (u64, String) {
+        let length = self.probe.log().metadata().map_or(0, |data| data.len());
+        let start = length.saturating_sub(END_BYTES);
+        (start, read_from(self.probe.log(), start))
     }
 
     /// The first line of a page, fetched once.
@@ -72,9 +83,7 @@ impl Client {
         let probe = probe(&mut self.host, path, UNHURRIED_MS)?;
         let mut page = None;
         wait_until(&format!("http://{SERVICE}{path} answers"), patience, || {
-            let said = probe.said();
-            let tries = said.lines().filter_map(|line| serde_json::from_str::<Try>(line).ok());
-            page = tries.filter(|attempt| attempt.ok).map(|attempt| attempt.text).next();
+            page = tries(&probe.said()).find(|attempt| attempt.ok).map(|attempt| attempt.text);
             page.is_some()
         })?;
         Ok(page.unwrap_or_default())
@@ -87,6 +96,21 @@ fn probe(host: &mut Host, path: &str, interval_ms: &str) -> Result<Job, DemoErro
     Ok(host.spawn(&[helper.as_str(), "lab-probe", &address, "80", path, interval_ms])?)
 }
 
+/// What the probe has said from a place on; nothing while there is nothing.
+fn read_from(record: &Path, start: u64) -> String {
+    let mut said = Vec::new();
+    let read = File::open(record).and_then(|mut file| {
+        file.seek(SeekFrom::Start(start))?;
+        file.read_to_end(&mut said)
+    });
+    read.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&said).into_owned())
+}
+
+/// The tries in some lines; what is cut off is passed over.
+fn tries(lines: &str) -> impl Iterator<Item = Try> {
+    lines.lines().filter_map(|line| serde_json::from_str(line).ok())
+}
+
 /// Where the last whole line begins.
 fn before_last_line(said: &str) -> usize {
     let whole = said.rfind('\n').unwrap_or_default();
@@ -94,9 +118,8 @@ fn before_last_line(said: &str) -> usize {
 }
 
 fn total_outage(lines: &str) -> Duration {
-    let now_us = lines.lines().rev().find_map(|line| serde_json::from_str::<Try>(line).ok());
-    let now_us = now_us.map_or(0, |newest| newest.end_us);
-    let lasted = |outage: heartline_lab::Outage| outage.to_us.unwrap_or(now_us).saturating_sub(outage.from_us);
+    let now_us = tries(lines).last().map_or(0, |newest| newest.end_us);
+    let lasted = |outage: Outage| outage.to_us.unwrap_or(now_us).saturating_sub(outage.from_us);
     Duration::from_micros(outages(lines).into_iter().map(lasted).sum())
 }
 

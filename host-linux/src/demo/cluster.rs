@@ -21,6 +21,7 @@ const DISK_MEGABYTES: u32 = 16;
 /// Two hosts and what joins them, and a client.
 pub(super) struct Cluster {
     pub(super) pace: Pace,
+    pub(super) method: Method,
     pub(super) web: WebServer,
     pub(super) hosts: [Host; 2],
     pub(super) cable: NullModem,
@@ -57,7 +58,7 @@ impl Cluster {
         for host in hosts.iter_mut().chain([&mut client]) {
             host.boot()?;
         }
-        let cluster = Self { pace, web, hosts, cable, disk, client: Some(client), switch, serial };
+        let cluster = Self { pace, method, web, hosts, cable, disk, client: Some(client), switch, serial };
         cluster.write_files(method)?;
         cluster.fill_disk()?;
         Ok(cluster)
@@ -140,7 +141,6 @@ impl Cluster {
         let snapshot = host.run(&[HEARTLINE, "status", "--json"])?;
         let addresses = host.run(&["ip", "-j", "address", "show"])?;
         Ok(Sight {
-            booted: true,
             holds_address: lists_address(&addresses.stdout, SERVICE),
             holds_disk: self.disk.is_mounted_on(&self.hosts[index]),
             snapshot: serde_json::from_str(&snapshot.stdout).ok(),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use heartline_lab::Requirement;
 
@@ -21,6 +22,8 @@ pub(super) enum DemoError {
     Io { what: String, source: io::Error },
     #[error("on {host}, `{line}` failed ({status}): {said}")]
     Command { host: String, line: String, status: std::process::ExitStatus, said: String },
+    #[error("expected {expected}; seen: {}", seen.join(", "))]
+    Unexpected { expected: String, seen: Vec<String>, patience: Duration },
     #[error("{0}")]
     Step(String),
     #[error("there is no room for the files of a failed run in {0}")]

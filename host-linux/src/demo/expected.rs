@@ -9,8 +9,6 @@ pub(super) const HOSTS: [&str; 2] = ["ha1", "ha2"];
 /// What one host shows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sight {
-    /// Whether it has power.
-    pub(super) booted: bool,
     /// Whether the service's address is on one of its interfaces.
     pub(super) holds_address: bool,
     /// Whether it has the shared disk mounted.
@@ -162,7 +160,6 @@ mod tests {
 
     fn sights(owner: usize) -> [Sight; 2] {
         [0, 1].map(|host| Sight {
-            booted: true,
             holds_address: host == owner,
             holds_disk: host == owner,
             snapshot: Some(snapshot(host, owner)),
@@ -200,7 +197,7 @@ mod tests {
     #[test]
     fn a_host_without_daemon_is_known_to_be_gone() {
         let mut alone = sights(1);
-        alone[0] = Sight { booted: true, ..Sight::default() };
+        alone[0] = Sight::default();
         let expected = Expected::alone(1);
         assert_eq!(expected.differences(&alone), ["ha2 says: ha1 is active"]);
         alone[1].snapshot.as_mut().unwrap().nodes[0].status = NodeStatus::Dead;

@@ -128,12 +128,8 @@ mod tests {
         ] {
             let loaded = load(pace, Method::Crc, disk);
             let found = loaded.configuration.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
-            let in_force = [
-                found.times.keepalive,
-                found.times.deadtime,
-                found.times.warntime,
-                found.times.initdead,
-            ];
+            let in_force =
+                [found.times.keepalive, found.times.deadtime, found.times.warntime, found.times.initdead];
             assert_eq!(in_force.map(|time| time.as_millis()), times);
             assert_eq!(found.times.deadtime, pace.deadtime());
             assert!(found.auto_failback && found.ipfail);

@@ -6,6 +6,17 @@ use heartline_lab::Host;
 
 use super::files::LOG_FILE;
 
+/// What decisive lines have in them that are no warnings.
+const PHRASES: [&str; 8] = [
+    "Link ",
+    "Heartbeat restart",
+    "Heartbeat shutdown",
+    "shutdown notice",
+    "Giving up resource group",
+    "Resources being acquired",
+    "runs here",
+    "is stopped here",
+];
 /// Lines of one host that are shown at most.
 const SHOWN_MAX: usize = 6;
 
@@ -35,12 +46,13 @@ fn read(host: &Host) -> String {
     host.read(LOG_FILE).unwrap_or_default()
 }
 
-/// The lines that have one of the phrases, each text once, without what stands before the level: the time first.
-pub(super) fn decisive(log: &str, phrases: &[&str]) -> Vec<String> {
+/// The lines that tell what was decided and why, and all that is worse than normal, each text once: the time, the
+/// level, the text.
+pub(super) fn decisive(log: &str) -> Vec<String> {
     let mut seen = HashSet::new();
     log.lines()
         .filter_map(Line::parse)
-        .filter(|line| phrases.iter().any(|phrase| line.text.contains(phrase)))
+        .filter(Line::is_decisive)
         .filter(|line| seen.insert(line.text))
         .take(SHOWN_MAX)
         .map(|line| format!("{} {}: {}", line.time, line.level, line.text))
@@ -56,6 +68,11 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
+    fn is_decisive(&self) -> bool {
+        !matches!(self.level, "info" | "debug" | "notice")
+            || PHRASES.iter().any(|phrase| self.text.contains(phrase))
+    }
+
     fn parse(line: &'a str) -> Option<Self> {
         let time = line.split_whitespace().nth(2)?;
         let (_, rest) = line.split_once("]: ")?;
@@ -70,19 +87,21 @@ mod tests {
 
     const LOG: &str = "\
 Nov 23 03:42:25 ha1 heartbeat: [55]: info: Link ha2:eth0 up.
-Nov 23 03:42:25 ha1 heartbeat: [55]: info: Link ha2:/dev/ttyS0 up.
-Nov 23 03:42:26 ha1 heartbeat: [55]: WARN: node ha2: is dead
+Nov 23 03:42:25 ha1 heartbeat: [55]: info: Status update for node ha2: status active
+Nov 23 03:42:26 ha1 heartbeat: [55]: WARN: node ha2: is dead (no heartbeat for 2000 ms)
 something else
-Nov 23 03:42:27 ha1 heartbeat: [55]: WARN: node ha2: is dead
+Nov 23 03:42:27 ha1 heartbeat: [55]: WARN: node ha2: is dead (no heartbeat for 2000 ms)
 ";
 
     #[test]
     fn decisive_lines_are_shown_once_and_short() {
-        assert_eq!(decisive(LOG, &["is dead"]), ["03:42:26 WARN: node ha2: is dead"]);
         assert_eq!(
-            decisive(LOG, &["eth0", "ttyS0"]),
-            ["03:42:25 info: Link ha2:eth0 up.", "03:42:25 info: Link ha2:/dev/ttyS0 up."]
+            decisive(LOG),
+            [
+                "03:42:25 info: Link ha2:eth0 up.",
+                "03:42:26 WARN: node ha2: is dead (no heartbeat for 2000 ms)"
+            ]
         );
-        assert_eq!(decisive(LOG, &["something"]), [""; 0]);
+        assert_eq!(decisive(""), [""; 0]);
     }
 }

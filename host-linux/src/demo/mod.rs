@@ -112,8 +112,7 @@ fn play(options: &Options) -> Result<ExitCode, DemoError> {
 }
 
 fn wait_for_the_end() -> Result<(), DemoError> {
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(DemoError::io("wait for a signal"))?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(DemoError::io("wait for a signal"))?;
     signals.forever().next();
     Ok(())
 }

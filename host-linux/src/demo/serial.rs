@@ -32,7 +32,8 @@ pub(super) fn pass_line(
         wait_until("the other side has heard a line", patience, || {
             sent = clock::monotonic();
             failure = send(from, &[&command[..], &["--send", text]].concat()).err();
-            failure.is_some() || wait_until("it ends", PAUSE, || matches!(listener.ended(), Ok(Some(_)))).is_ok()
+            failure.is_some()
+                || wait_until("it ends", PAUSE, || matches!(listener.ended(), Ok(Some(_)))).is_ok()
         })?;
         if let Some(failure) = failure {
             return Err(failure);

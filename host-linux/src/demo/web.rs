@@ -175,9 +175,11 @@ mod tests {
         let text = init_script("exit 7").replace("/run/httpd.pid", &pid_file.display().to_string());
         fs::write(&script, text).unwrap();
         let call = |verb: &str| {
-            std::process::Command::new("sh").arg(&script).arg(verb).output().map(|output| {
-                (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
-            })
+            std::process::Command::new("sh")
+                .arg(&script)
+                .arg(verb)
+                .output()
+                .map(|output| (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap()))
         };
         assert_eq!(call("status").unwrap(), (3, "httpd is stopped\n".to_owned()));
         assert_eq!(call("stop").unwrap().0, 0);
