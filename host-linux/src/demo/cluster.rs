@@ -13,9 +13,8 @@ use super::web::{SHARED_PAGES, WebServer};
 use super::{Method, root};
 
 const HEARTLINE: &str = "/usr/sbin/heartline";
-/// The original's names of the commands, where its packages had them.
-const OTHER_NAMES: [&str; 4] =
-    ["/usr/sbin/heartbeat", "/usr/bin/cl_status", "/usr/bin/hb_standby", "/usr/bin/hb_takeover"];
+/// The original's names of the commands, links as a package installs them.
+const OTHER_NAMES: [&str; 4] = ["heartbeat", "cl_status", "hb_standby", "hb_takeover"];
 const DISK_MEGABYTES: u32 = 16;
 
 /// Two hosts and what joins them, and a client.
@@ -37,7 +36,7 @@ impl Cluster {
     pub(super) fn build(pace: Pace, method: Method, web: WebServer) -> Result<Self, DemoError> {
         root::renew(MOUNT_POINT)?;
         let program = std::env::current_exe().map_err(DemoError::io("find the path of this program"))?;
-        let mut world = World::new(program.clone())?;
+        let mut world = World::new(program)?;
         let mut switch = world.switch("lan", NETWORK)?;
         let mut hosts = [world.host(HOSTS[0])?, world.host(HOSTS[1])?];
         let mut client = world.host("client")?;
@@ -50,15 +49,15 @@ impl Cluster {
         let disk = world.shared_disk(DISK_MEGABYTES)?;
         for host in &mut hosts {
             disk.attach(host)?;
-            for name in OTHER_NAMES {
-                host.bind(&program, Path::new(name))?;
-            }
             web.install(host)?;
         }
         for host in hosts.iter_mut().chain([&mut client]) {
             host.boot()?;
         }
         let cluster = Self { pace, method, web, hosts, cable, disk, client: Some(client), switch, serial };
+        for host in 0..cluster.hosts.len() {
+            cluster.link_commands(host)?;
+        }
         cluster.write_files(method)?;
         cluster.fill_disk()?;
         Ok(cluster)
@@ -90,6 +89,13 @@ impl Cluster {
     /// The ping node: the router of the network.
     pub(super) fn ping(&self) -> Ipv4Addr {
         self.switch.address()
+    }
+
+    fn link_commands(&self, host: usize) -> Result<(), DemoError> {
+        for name in OTHER_NAMES {
+            self.run(host, &["ln", "-s", "heartline", &format!("/usr/sbin/{name}")])?;
+        }
+        Ok(())
     }
 
     /// Puts the page on the shared disk, from the first host, as long as nobody else uses it.

@@ -19,7 +19,8 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use heartline_lab::{missing, world};
-use nix::libc::{SIGHUP, SIGINT, SIGTERM};
+use nix::sys::signal::SigSet;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use cluster::Cluster;
@@ -98,6 +99,8 @@ fn enter(options: &Options) -> Result<ExitCode, DemoError> {
 
 /// Inside: builds the cluster and tells the story.
 fn play(options: &Options) -> Result<ExitCode, DemoError> {
+    // Process 1 of the world has blocked what it waits for; every daemon of the cluster would inherit that from here.
+    SigSet::all().thread_unblock().map_err(|error| DemoError::io("unblock signals")(error.into()))?;
     let pace = if options.article_times { Pace::Article } else { Pace::Short };
     let web = WebServer::choose(options.web)?;
     let cluster = Cluster::build(pace, options.auth.unwrap_or(Method::Crc), web)?;

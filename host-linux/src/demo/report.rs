@@ -147,7 +147,7 @@ pub(super) fn describe(cluster: &Cluster) {
             format!("{} and {}, each with its own network, mounts, name and processes", HOSTS[0], HOSTS[1]),
         ),
         ("switch", format!("network {NETWORK}; the router {} is the ping node", cluster.ping())),
-        ("serial", format!("a null-modem cable between {} and {0}, {BAUD} baud in effect", cluster.serial())),
+        ("serial", format!("a null-modem cable between their {} ports, {BAUD} baud in effect", cluster.serial())),
         ("service", format!("address {SERVICE}, file system {MOUNT_POINT}, web server httpd")),
         ("disk", disk),
         ("httpd", cluster.web.describe()),
