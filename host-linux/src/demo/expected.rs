@@ -43,6 +43,11 @@ impl Expected {
         Self { daemons, ..Self::whole(owner) }
     }
 
+    /// Whether the next failure of a cable would part the hosts.
+    pub(super) fn one_path_left(&self) -> bool {
+        self.ethernet != self.serial
+    }
+
     /// What is not as expected, one clause each; nothing if all is.
     pub(super) fn differences(&self, sights: &[Sight; 2]) -> Vec<String> {
         let mut found = Vec::new();

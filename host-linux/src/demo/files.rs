@@ -35,7 +35,7 @@ impl Pace {
     /// `keepalive`, `deadtime`, `warntime`, `initdead`, as `ha.cf` has them.
     fn words(self) -> [&'static str; 4] {
         match self {
-            Self::Short => ["200ms", "2", "1", "5"],
+            Self::Short => ["200ms", "2", "1", "10"],
             Self::Article => ["2", "60", "10", "120"],
         }
     }
@@ -82,7 +82,7 @@ pub(super) fn ha_cf(pace: Pace, serial: &str, ping: Ipv4Addr) -> String {
 pub(super) fn authkeys(method: Method) -> &'static str {
     match method {
         Method::Crc => "auth 2\n2 crc\n",
-        Method::Sha1 => "auth 1\n1 sha1 HeartlineDemo-NotForUse\n2 crc\n",
+        Method::Sha1 => "auth 1\n1 sha1 OnlyForThisDemonstration\n",
     }
 }
 
@@ -123,7 +123,7 @@ mod tests {
     fn the_three_files_are_accepted_and_mean_what_the_story_tells() {
         let folder = DiskKind::Folder { reason: String::new() };
         for (pace, disk, times) in [
-            (Pace::Short, &DiskKind::Block, [200, 2_000, 1_000, 5_000]),
+            (Pace::Short, &DiskKind::Block, [200, 2_000, 1_000, 10_000]),
             (Pace::Article, &folder, [2_000, 60_000, 10_000, 120_000]),
         ] {
             let loaded = load(pace, Method::Crc, disk);

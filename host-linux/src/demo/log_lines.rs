@@ -17,8 +17,10 @@ const PHRASES: [&str; 8] = [
     "runs here",
     "is stopped here",
 ];
+/// What is true of every new host without a syslog daemon, and says nothing of the step.
+const BESIDE_THE_POINT: [&str; 2] = ["Cannot reach syslog", "No Previous generation"];
 /// Lines of one host that are shown at most.
-const SHOWN_MAX: usize = 6;
+const SHOWN_MAX: usize = 8;
 
 /// How much of each host's log was there at a moment.
 #[derive(Debug, Clone, Copy, Default)]
@@ -69,8 +71,9 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     fn is_decisive(&self) -> bool {
-        !matches!(self.level, "info" | "debug" | "notice")
-            || PHRASES.iter().any(|phrase| self.text.contains(phrase))
+        let has_one_of = |phrases: &[&str]| phrases.iter().any(|phrase| self.text.contains(phrase));
+        let is_normal = matches!(self.level, "info" | "debug" | "notice");
+        !has_one_of(&BESIDE_THE_POINT) && (!is_normal || has_one_of(&PHRASES))
     }
 
     fn parse(line: &'a str) -> Option<Self> {
@@ -86,6 +89,7 @@ mod tests {
     use super::*;
 
     const LOG: &str = "\
+Nov 23 03:42:24 ha1 heartbeat: [55]: WARN: Cannot reach syslog at /dev/log: No such file or directory
 Nov 23 03:42:25 ha1 heartbeat: [55]: info: Link ha2:eth0 up.
 Nov 23 03:42:25 ha1 heartbeat: [55]: info: Status update for node ha2: status active
 Nov 23 03:42:26 ha1 heartbeat: [55]: WARN: node ha2: is dead (no heartbeat for 2000 ms)

@@ -10,12 +10,14 @@ use super::expected::HOSTS;
 use super::files::{BAUD, DIRECTORY, MOUNT_POINT, NETWORK, SERVICE};
 
 /// What became of one step.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Outcome {
     /// What moved, in a few words.
     pub(super) moved: String,
-    /// How long the client was without service; absent where nobody asked.
+    /// How long the client was without service; absent where there was none before.
     pub(super) outage: Option<Duration>,
+    /// What is to be known about that time, or nothing.
+    pub(super) remark: String,
     /// The decisive lines of each host's log.
     pub(super) said: [Vec<String>; 2],
 }
@@ -62,7 +64,7 @@ impl Report {
             self.note("moved", &outcome.moved);
         }
         if let Some(outage) = outcome.outage {
-            self.note("outage", &show_outage(outage));
+            self.note("outage", &format!("{}{}", show_outage(outage), outcome.remark));
         }
         for (host, lines) in HOSTS.iter().zip(&outcome.said) {
             for (index, line) in lines.iter().enumerate() {
@@ -147,7 +149,10 @@ pub(super) fn describe(cluster: &Cluster) {
             format!("{} and {}, each with its own network, mounts, name and processes", HOSTS[0], HOSTS[1]),
         ),
         ("switch", format!("network {NETWORK}; the router {} is the ping node", cluster.ping())),
-        ("serial", format!("a null-modem cable between their {} ports, {BAUD} baud in effect", cluster.serial())),
+        (
+            "serial",
+            format!("a null-modem cable between their {} ports, {BAUD} baud in effect", cluster.serial()),
+        ),
         ("service", format!("address {SERVICE}, file system {MOUNT_POINT}, web server httpd")),
         ("disk", disk),
         ("httpd", cluster.web.describe()),
@@ -170,7 +175,7 @@ mod tests {
     use super::*;
 
     fn outcome(moved: &str, outage: Option<Duration>) -> Outcome {
-        Outcome { moved: moved.to_owned(), outage, said: [Vec::new(), Vec::new()] }
+        Outcome { moved: moved.to_owned(), outage, remark: String::new(), said: [Vec::new(), Vec::new()] }
     }
 
     #[test]

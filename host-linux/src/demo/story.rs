@@ -26,11 +26,21 @@ pub(super) struct Story {
 /// A step whose outcome is judged by looking at the cluster.
 struct Step<'a> {
     title: &'a str,
-    /// What moves: from which host (none at the very start), to which; nothing in a step that shall move nothing.
-    moves: Option<(Option<usize>, usize)>,
+    moves: Moves,
     expected: Expected,
-    /// What the owner's log must say.
-    says: Option<&'a str>,
+    /// Follows the time without service where that is shown.
+    remark: String,
+}
+
+/// Where address, disk and web server come from when they come to their expected owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moves {
+    /// They ran nowhere.
+    Begins,
+    /// From this host.
+    From(usize),
+    /// They have been there all the time.
+    Nothing,
 }
 
 impl Story {
@@ -60,45 +70,46 @@ impl Story {
     fn play_whole(&mut self) -> Result<(), DemoError> {
         self.test_serial_line()?;
         self.start("both daemons start")?;
-        self.play(
-            &Step::moving("ha1 is stopped in good order (heartbeat -k)", 0, 1, Expected::alone(1)),
-            |cluster| cluster.stop_daemon(0),
-        )?;
-        self.play(
-            &Step::moving("ha1 is started again and takes back what is its own", 1, 0, Expected::whole(0)),
-            |cluster| cluster.start_daemon(0),
-        )?;
+        self.play(&Step::moving("ha1 is stopped in good order (heartbeat -k)", 0, Expected::alone(1)), |cluster| {
+            cluster.stop_daemon(0)
+        })?;
+        self.play(&Step::moving("ha1 is started again and fails back", 1, Expected::whole(0)), |cluster| {
+            cluster.start_daemon(0)
+        })?;
         self.cut_power()?;
-        self.play(
-            &Step::moving("ha1 has power again and fails back", 1, 0, Expected::whole(0)),
-            |cluster| {
-                cluster.hosts[0].boot()?;
-                cluster.start_daemon(0)
-            },
-        )?;
-        self.play(
-            &Step {
-                title: "the Ethernet cable of ha2 is cut: the serial line still carries heartbeats",
-                moves: None,
-                expected: Expected { ethernet: false, ..Expected::whole(0) },
-                says: Some(ONE_PATH),
-            },
-            |cluster| Ok(cluster.hosts[1].cut_ethernet("eth0")?),
-        )?;
-        self.play(&Step::still("the Ethernet cable is mended", Expected::whole(0)), |cluster| {
+        self.play(&Step::moving("ha1 has power again and fails back", 1, Expected::whole(0)), |cluster| {
+            cluster.hosts[0].boot()?;
+            cluster.start_daemon(0)
+        })?;
+        self.cut_cables()?;
+        self.cut_off_from_router()
+    }
+
+    /// One of the two paths is cut, then the other: the owner is heard all the time.
+    fn cut_cables(&mut self) -> Result<(), DemoError> {
+        let without_ethernet = Expected { ethernet: false, ..Expected::whole(0) };
+        let title = "ha2's Ethernet is cut: heartbeats pass over the serial line";
+        self.play(&Step::still(title, without_ethernet), |cluster| Ok(cluster.hosts[1].cut_ethernet("eth0")?))?;
+        self.play(&Step::still("ha2's Ethernet is mended", Expected::whole(0)), |cluster| {
             Ok(cluster.hosts[1].restore_ethernet("eth0")?)
         })?;
-        self.play(
-            &Step {
-                title: "the null-modem cable is cut: the Ethernet still carries heartbeats",
-                moves: None,
-                expected: Expected { serial: false, ..Expected::whole(0) },
-                says: Some(ONE_PATH),
-            },
-            |cluster| Ok(cluster.cable.cut()?),
-        )?;
-        self.play(&Step::still("the null-modem cable is mended", Expected::whole(0)), |cluster| {
+        let without_serial = Expected { serial: false, ..Expected::whole(0) };
+        let title = "the serial cable is cut: heartbeats pass over Ethernet";
+        self.play(&Step::still(title, without_serial), |cluster| Ok(cluster.cable.cut()?))?;
+        self.play(&Step::still("the serial cable is mended", Expected::whole(0)), |cluster| {
             Ok(cluster.cable.restore()?)
+        })
+    }
+
+    /// The owner lives and cannot be reached by its clients: this is what ipfail is for.
+    fn cut_off_from_router(&mut self) -> Result<(), DemoError> {
+        let without_ethernet = Expected { ethernet: false, ..Expected::whole(1) };
+        let title = "ha1's Ethernet is cut: ipfail moves the service";
+        self.play(&Step::moving(title, 0, without_ethernet), |cluster| {
+            Ok(cluster.hosts[0].cut_ethernet("eth0")?)
+        })?;
+        self.play(&Step::moving("ha1's Ethernet is mended, the service fails back", 1, Expected::whole(0)), |cluster| {
+            Ok(cluster.hosts[0].restore_ethernet("eth0")?)
         })
     }
 
@@ -114,7 +125,7 @@ impl Story {
     }
 
     fn start(&mut self, title: &str) -> Result<(), DemoError> {
-        let step = Step { title, moves: Some((None, 0)), expected: Expected::whole(0), says: None };
+        let step = Step { title, moves: Moves::Begins, expected: Expected::whole(0), remark: String::new() };
         self.play(&step, |cluster| {
             cluster.start_daemon(0)?;
             cluster.start_daemon(1)
@@ -122,13 +133,10 @@ impl Story {
     }
 
     fn cut_power(&mut self) -> Result<(), DemoError> {
-        let title = "the power of ha1 is cut";
-        self.play(&Step::moving(title, 0, 1, Expected::alone(1)), |cluster| {
-            Ok(cluster.hosts[0].power_cut()?)
-        })?;
-        let deadtime = self.cluster.pace.deadtime();
-        self.report.note("of which", &format!("{} ms are the dead time in ha.cf", deadtime.as_millis()));
-        Ok(())
+        let deadtime = self.cluster.pace.deadtime().as_millis();
+        let remark = format!("; the dead time is {deadtime} ms after the last heartbeat");
+        let step = Step { remark, ..Step::moving("the power of ha1 is cut", 0, Expected::alone(1)) };
+        self.play(&step, |cluster| Ok(cluster.hosts[0].power_cut()?))
     }
 
     fn test_serial_line(&mut self) -> Result<(), DemoError> {
@@ -144,7 +152,7 @@ impl Story {
             let text = format!("{from} calls {to} over {device}: heard after {} ms", took.as_millis());
             self.report.note("passed", &text);
         }
-        self.report.hold(Outcome { moved: String::new(), outage: None, said: [Vec::new(), Vec::new()] });
+        self.report.hold(Outcome::default());
         Ok(())
     }
 
@@ -163,22 +171,17 @@ impl Story {
         let took = clock::monotonic().saturating_duration_since(begin);
         let page = self.client.fetch("/index.html", self.cluster.patience())?;
         let sights = self.cluster.look()?;
-        if step.moves.is_none() && epochs(&sights[step.expected.owner]) != before {
+        if step.moves == Moves::Nothing && epochs(&sights[step.expected.owner]) != before {
             return Err(DemoError::Step("something moved, there and back".to_owned()));
         }
-        self.report.note(
-            "client",
-            &format!("hostname.html: {:?}, index.html: {page:?}", HOSTS[step.expected.owner]),
-        );
-        let outage = match step.moves {
-            Some((None, _)) => {
-                self.report.note("service", &format!("{} ms after the order to start", took.as_millis()));
-                None
-            }
-            _ => Some(self.client.outage_since(client)),
-        };
+        let owner = HOSTS[step.expected.owner];
+        self.report.note("client", &format!("hostname.html says {owner}; index.html says: {page}"));
+        let outage = (step.moves != Moves::Begins).then(|| self.client.outage_since(client));
+        if outage.is_none() {
+            self.report.note("service", &format!("{} ms after the order to start", took.as_millis()));
+        }
         let said = log_lines::since(&self.cluster.hosts, log).map(|log| log_lines::decisive(&log));
-        self.report.hold(Outcome { moved: step.moved(), outage, said });
+        self.report.hold(Outcome { moved: step.moved(), outage, remark: step.remark.clone(), said });
         Ok(())
     }
 
@@ -210,10 +213,8 @@ impl Story {
             Err(failure) => return Ok(vec![format!("the client gets no answer: {failure}")]),
         }
         let mut found = step.expected.differences(&self.cluster.look()?);
-        if let Some(phrase) = step.says
-            && !log_lines::since(&self.cluster.hosts, log)[owner].contains(phrase)
-        {
-            found.push(format!("the log of {} does not say {phrase:?}", HOSTS[owner]));
+        if step.expected.one_path_left() && !log_lines::since(&self.cluster.hosts, log)[owner].contains(ONE_PATH) {
+            found.push(format!("the log of {} does not say {ONE_PATH:?}", HOSTS[owner]));
         }
         Ok(found)
     }
@@ -267,19 +268,20 @@ impl Story {
 }
 
 impl<'a> Step<'a> {
-    fn moving(title: &'a str, from: usize, to: usize, expected: Expected) -> Self {
-        Self { title, moves: Some((Some(from), to)), expected, says: None }
+    fn moving(title: &'a str, from: usize, expected: Expected) -> Self {
+        Self { title, moves: Moves::From(from), expected, remark: String::new() }
     }
 
     fn still(title: &'a str, expected: Expected) -> Self {
-        Self { title, moves: None, expected, says: None }
+        Self { title, moves: Moves::Nothing, expected, remark: String::new() }
     }
 
     fn moved(&self) -> String {
+        let owner = HOSTS[self.expected.owner];
         match self.moves {
-            Some((Some(from), to)) => format!("{} -> {}", HOSTS[from], HOSTS[to]),
-            Some((None, to)) => format!("to {}", HOSTS[to]),
-            None => "nothing".to_owned(),
+            Moves::Begins => format!("to {owner}"),
+            Moves::From(host) => format!("{} -> {owner}", HOSTS[host]),
+            Moves::Nothing => "nothing".to_owned(),
         }
     }
 
