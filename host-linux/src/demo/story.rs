@@ -70,9 +70,10 @@ impl Story {
     fn play_whole(&mut self) -> Result<(), DemoError> {
         self.test_serial_line()?;
         self.start("both daemons start")?;
-        self.play(&Step::moving("ha1 is stopped in good order (heartbeat -k)", 0, Expected::alone(1)), |cluster| {
-            cluster.stop_daemon(0)
-        })?;
+        self.play(
+            &Step::moving("ha1 is stopped in good order (heartbeat -k)", 0, Expected::alone(1)),
+            |cluster| cluster.stop_daemon(0),
+        )?;
         self.play(&Step::moving("ha1 is started again and fails back", 1, Expected::whole(0)), |cluster| {
             cluster.start_daemon(0)
         })?;
@@ -89,7 +90,9 @@ impl Story {
     fn cut_cables(&mut self) -> Result<(), DemoError> {
         let without_ethernet = Expected { ethernet: false, ..Expected::whole(0) };
         let title = "ha2's Ethernet is cut: heartbeats pass over the serial line";
-        self.play(&Step::still(title, without_ethernet), |cluster| Ok(cluster.hosts[1].cut_ethernet("eth0")?))?;
+        self.play(&Step::still(title, without_ethernet), |cluster| {
+            Ok(cluster.hosts[1].cut_ethernet("eth0")?)
+        })?;
         self.play(&Step::still("ha2's Ethernet is mended", Expected::whole(0)), |cluster| {
             Ok(cluster.hosts[1].restore_ethernet("eth0")?)
         })?;
@@ -108,9 +111,10 @@ impl Story {
         self.play(&Step::moving(title, 0, without_ethernet), |cluster| {
             Ok(cluster.hosts[0].cut_ethernet("eth0")?)
         })?;
-        self.play(&Step::moving("ha1's Ethernet is mended, the service fails back", 1, Expected::whole(0)), |cluster| {
-            Ok(cluster.hosts[0].restore_ethernet("eth0")?)
-        })
+        self.play(
+            &Step::moving("ha1's Ethernet is mended, the service fails back", 1, Expected::whole(0)),
+            |cluster| Ok(cluster.hosts[0].restore_ethernet("eth0")?),
+        )
     }
 
     fn play_sha1(&mut self) -> Result<(), DemoError> {
@@ -134,7 +138,7 @@ impl Story {
 
     fn cut_power(&mut self) -> Result<(), DemoError> {
         let deadtime = self.cluster.pace.deadtime().as_millis();
-        let remark = format!("; the dead time is {deadtime} ms after the last heartbeat");
+        let remark = format!("; the dead time, {deadtime} ms, counts from the last heartbeat");
         let step = Step { remark, ..Step::moving("the power of ha1 is cut", 0, Expected::alone(1)) };
         self.play(&step, |cluster| Ok(cluster.hosts[0].power_cut()?))
     }
@@ -213,7 +217,9 @@ impl Story {
             Err(failure) => return Ok(vec![format!("the client gets no answer: {failure}")]),
         }
         let mut found = step.expected.differences(&self.cluster.look()?);
-        if step.expected.one_path_left() && !log_lines::since(&self.cluster.hosts, log)[owner].contains(ONE_PATH) {
+        if step.expected.one_path_left()
+            && !log_lines::since(&self.cluster.hosts, log)[owner].contains(ONE_PATH)
+        {
             found.push(format!("the log of {} does not say {ONE_PATH:?}", HOSTS[owner]));
         }
         Ok(found)
