@@ -97,6 +97,15 @@ impl Cluster {
         self.lans.first().map_or(IpAddr::from([0, 0, 0, 0]), |lan| lan.address().into())
     }
 
+    /// Cuts the wire of the null-modem cable on which a host sends.
+    ///
+    /// # Errors
+    /// There is no such host.
+    pub fn cut_serial_from(&mut self, name: &str) -> Result<()> {
+        let node = if name == self.ha1.name() { &self.ha1 } else { &self.ha2 };
+        Ok(self.cable.cut_direction(&node.host)?)
+    }
+
     /// Starts both daemons.
     ///
     /// # Errors
@@ -123,10 +132,9 @@ impl Cluster {
     /// # Errors
     /// They cannot be written.
     pub fn rewrite(&self, node: &Node, plan: &Plan) -> Result<()> {
-        let peer = self.nodes().into_iter().find(|other| other.name() != node.name());
-        let peer = peer.map(|peer| peer.host.address("eth0")).transpose()?;
-        let peer = peer.map(|address| address.to_string()).unwrap_or_default();
-        node.host.write("/etc/ha.d/ha.cf", plan.ha_cf(&peer), 0o644)?;
+        // Addresses are given in the order of the hosts, from 1.
+        let peer = if node.name() == self.ha1.name() { 2 } else { 1 };
+        node.host.write("/etc/ha.d/ha.cf", plan.ha_cf(peer), 0o644)?;
         node.host.write("/etc/ha.d/authkeys", &plan.keys, 0o600)?;
         node.host.write("/etc/ha.d/haresources", self.haresources(&plan.groups), 0o644)?;
         Ok(())
@@ -345,8 +353,7 @@ fn says(node: &Node, group: &Group, owner: Option<&str>) -> Option<String> {
     let here = owner == Some(node.name());
     let right = match known.state {
         GroupState::Running => here,
-        GroupState::Idle => !here,
-        GroupState::Failed => owner.is_none(),
+        GroupState::Idle | GroupState::Failed => !here,
         GroupState::Claiming | GroupState::Starting | GroupState::Stopping | GroupState::Unknown => false,
     };
     let agrees = right && known.owner.as_deref() == owner;

@@ -27,13 +27,25 @@ const REPORTED_LINES: usize = 60;
 pub struct Node {
     /// The host.
     pub host: Host,
-    daemon: Option<Job>,
-    frozen: bool,
+    daemon: Daemon,
+}
+
+/// The daemon of a host, as far as the test has to do with it.
+#[derive(Debug)]
+enum Daemon {
+    /// It was not started, or has ended.
+    None,
+    /// In the foreground.
+    Foreground(Job),
+    /// In the foreground, and gets no time.
+    Frozen(Job),
+    /// In the background, by `heartbeat`.
+    Background,
 }
 
 impl Node {
     pub(crate) fn new(host: Host) -> Self {
-        Self { host, daemon: None, frozen: false }
+        Self { host, daemon: Daemon::None }
     }
 
     /// Its name.
@@ -73,8 +85,17 @@ impl Node {
     /// # Errors
     /// As [`Host::spawn`].
     pub fn start_with(&mut self, line: &[&str]) -> Result<()> {
-        self.daemon = Some(self.host.spawn(line)?);
-        self.frozen = false;
+        self.daemon = Daemon::Foreground(self.host.spawn(line)?);
+        Ok(())
+    }
+
+    /// Starts the daemon in the background as the original is started, and waits until it is up.
+    ///
+    /// # Errors
+    /// The command does not end, or not with status 0.
+    pub fn start_in_background(&mut self) -> Result<()> {
+        self.run_well(&["heartbeat"])?;
+        self.daemon = Daemon::Background;
         Ok(())
     }
 
@@ -93,10 +114,7 @@ impl Node {
     /// It does not end, or not with status 0.
     pub fn wait_stopped(&mut self) -> Result<()> {
         let output = self.ended()?;
-        if output.status.success() {
-            return Ok(());
-        }
-        Err(Error::Wrong(format!("the daemon of {} ended with {}: {}", self.name(), output.status, output.stdout)))
+        self.judge("the daemon", &output)
     }
 
     /// Waits for the end of the daemon, whatever it is.
@@ -104,8 +122,10 @@ impl Node {
     /// # Errors
     /// It does not end, or was not started.
     pub fn ended(&mut self) -> Result<Output> {
-        let daemon = self.daemon.take().ok_or_else(|| self.no_daemon())?;
-        Ok(daemon.wait(LIMIT)?)
+        match std::mem::replace(&mut self.daemon, Daemon::None) {
+            Daemon::Foreground(job) | Daemon::Frozen(job) => Ok(job.wait(LIMIT)?),
+            Daemon::None | Daemon::Background => Err(self.no_daemon()),
+        }
     }
 
     /// Kills the daemon: it can do nothing more. Its services run on.
@@ -122,8 +142,7 @@ impl Node {
     /// # Errors
     /// It does not run.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        let daemon = self.daemon.as_ref().ok_or_else(|| self.no_daemon())?;
-        Ok(daemon.signal(signal)?)
+        Ok(self.job().ok_or_else(|| self.no_daemon())?.signal(signal)?)
     }
 
     /// Stops the daemon so that it gets no time at all.
@@ -132,7 +151,9 @@ impl Node {
     /// It does not run.
     pub fn freeze(&mut self) -> Result<()> {
         self.signal(Signal::SIGSTOP)?;
-        self.frozen = true;
+        if let Daemon::Foreground(job) = std::mem::replace(&mut self.daemon, Daemon::None) {
+            self.daemon = Daemon::Frozen(job);
+        }
         Ok(())
     }
 
@@ -142,25 +163,64 @@ impl Node {
     /// It does not run.
     pub fn thaw(&mut self) -> Result<()> {
         self.signal(Signal::SIGCONT)?;
-        self.frozen = false;
+        if let Daemon::Frozen(job) = std::mem::replace(&mut self.daemon, Daemon::None) {
+            self.daemon = Daemon::Foreground(job);
+        }
         Ok(())
     }
 
-    /// Whether the daemon was started by this node and not ended since.
-    #[must_use]
-    pub fn has_daemon(&self) -> bool {
-        self.daemon.is_some()
+    /// Sends SIGHUP, and waits until the daemon has logged that it has taken or refused the files.
+    ///
+    /// # Errors
+    /// [`Error::NotYet`], with the log's last lines in the report.
+    pub fn reload(&self, verdict: &str) -> Result<()> {
+        let count = || self.log().matches(verdict).count();
+        let before = count();
+        self.signal(Signal::SIGHUP)?;
+        wait_until("it is logged", LIMIT, || count() > before).map_err(|_| Error::NotYet {
+            expected: format!("{} logs `{verdict}` after SIGHUP", self.name()),
+            seen: "it did not".to_owned(),
+        })
     }
 
-    /// Lets go of a daemon that went with its host.
+    /// Lets go of a daemon that ended by itself or went with its host.
     pub fn forget_daemon(&mut self) {
-        self.daemon = None;
-        self.frozen = false;
+        self.daemon = Daemon::None;
+    }
+
+    /// Whether the daemon was started in the foreground and not ended since.
+    pub(crate) fn has_daemon(&self) -> bool {
+        self.job().is_some()
     }
 
     /// Whether the daemon can be expected to answer.
     pub(crate) fn listens(&self) -> bool {
-        self.has_daemon() && !self.frozen
+        matches!(self.daemon, Daemon::Foreground(_) | Daemon::Background)
+    }
+
+    fn job(&self) -> Option<&Job> {
+        match &self.daemon {
+            Daemon::Foreground(job) | Daemon::Frozen(job) => Some(job),
+            Daemon::None | Daemon::Background => None,
+        }
+    }
+
+    /// As [`Node::run`], for a command that must succeed; what it says, without the last line's end.
+    ///
+    /// # Errors
+    /// It does not end, or not with status 0.
+    pub fn run_well(&mut self, line: &[&str]) -> Result<String> {
+        let output = self.run(line)?;
+        self.judge(&line.join(" "), &output)?;
+        Ok(output.stdout.trim_end().to_owned())
+    }
+
+    fn judge(&self, what: &str, output: &Output) -> Result<()> {
+        if output.status.success() {
+            return Ok(());
+        }
+        let (name, status, said) = (self.name(), output.status, &output.stdout);
+        Err(Error::Wrong(format!("{name}: {what} ended with {status}: {said}")))
     }
 
     /// Runs a command on the host to its end; its two streams come as one.
@@ -286,8 +346,9 @@ impl Node {
     /// All that helps to understand what went wrong.
     pub(crate) fn report(&self) -> String {
         let mut text = format!("---- {}: status\n{}", self.name(), self.rendered_status());
-        if let Some(daemon) = &self.daemon {
-            let _ = write!(text, "---- {}: the daemon on its terminal\n{}", self.name(), tail(&daemon.said()));
+        if let Some(daemon) = self.job() {
+            let _ =
+                write!(text, "---- {}: the daemon on its terminal\n{}", self.name(), tail(&daemon.said()));
         }
         for file in [LOG, RECORD] {
             let contents = self.host.read(file).unwrap_or_default();
@@ -299,7 +360,7 @@ impl Node {
     }
 
     fn rendered_status(&self) -> String {
-        if self.frozen {
+        if matches!(self.daemon, Daemon::Frozen(_)) {
             return "frozen\n".to_owned();
         }
         match self.status() {

@@ -107,7 +107,7 @@ impl Plan {
         self
     }
 
-    /// With these media instead; `{peer}` stands for the other host's address on the first Ethernet.
+    /// With these media instead; `{peer}` stands for the number of the other host, the last part of its addresses.
     #[must_use]
     pub fn media(mut self, lines: &[&str]) -> Self {
         self.media = lines.iter().map(|&line| line.to_owned()).collect();
@@ -135,11 +135,11 @@ impl Plan {
         self
     }
 
-    /// `ha.cf` for a host whose peer has this address.
+    /// `ha.cf` for a host whose peer has this number.
     #[must_use]
-    pub fn ha_cf(&self, peer: &str) -> String {
+    pub fn ha_cf(&self, peer: u8) -> String {
         let directives = self.directives.iter().map(|(name, value)| format!("{name} {value}\n"));
-        let media = self.media.iter().map(|line| line.replace("{peer}", peer) + "\n");
+        let media = self.media.iter().map(|line| line.replace("{peer}", &peer.to_string()) + "\n");
         directives.chain(media).chain(["node ha1 ha2\n".to_owned()]).collect()
     }
 }
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn directives_are_replaced_where_they_stand() {
         let plan = Plan::default().directive("keepalive", "50ms").directive("stop_failure", "block");
-        let text = plan.media(&["ucast eth0 {peer}"]).ha_cf("10.77.1.2");
+        let text = plan.media(&["ucast eth0 10.77.1.{peer}"]).ha_cf(2);
         assert_eq!(text.matches("keepalive").count(), 1);
         assert!(text.contains("keepalive 50ms\n") && text.contains("stop_failure block\n"), "{text}");
         assert!(text.ends_with("ucast eth0 10.77.1.2\nnode ha1 ha2\n"), "{text}");

@@ -137,11 +137,15 @@ mod tests {
 
     #[test]
     fn a_record_is_read_back() {
-        let text = "10.500000 7 3 web start begun\n10.600000 8 3 mail stop begun\n10.700000 7 3 web start ended:1\n";
+        let text =
+            "10.500000 7 3 web start begun\n10.600000 8 3 mail stop begun\n10.700000 7 3 web start ended:1\n";
         let calls = read_record(text).unwrap();
         let ended: Vec<_> = calls.iter().map(|call| call.ended.map(|(_, code)| code)).collect();
         assert_eq!(ended, [Some(1), None]);
-        assert_eq!((calls[0].service.as_str(), calls[0].verb.as_str(), calls[0].arguments), ("web", "start", 3));
+        assert_eq!(
+            (calls[0].service.as_str(), calls[0].verb.as_str(), calls[0].arguments),
+            ("web", "start", 3)
+        );
         assert!(calls[0].begun < calls[1].begun);
         for wrong in ["x", "10.5 7 3 web start ended:0"] {
             assert!(read_record(wrong).is_err(), "{wrong}");
