@@ -162,7 +162,11 @@ impl Node {
     /// # Errors
     /// It does not run.
     pub fn thaw(&mut self) -> Result<()> {
-        self.signal(Signal::SIGCONT)?;
+        let pid = self.job().ok_or_else(|| self.no_daemon())?.pid()?;
+        // Who waits for it stopped itself too, and has to go on first.
+        let mut both = vec![pid];
+        both.extend(reality::parent(pid));
+        self.host.thaw(&both)?;
         if let Daemon::Frozen(job) = std::mem::replace(&mut self.daemon, Daemon::None) {
             self.daemon = Daemon::Foreground(job);
         }

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use heartline_lab::Host;
+use nix::unistd::Pid;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -29,6 +30,13 @@ pub(crate) fn processes(host: &Host) -> Result<Vec<(u32, String)>, Error> {
 fn command_line(process: &std::path::Path) -> String {
     let arguments = fs::read(process.join("cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&arguments).replace('\0', " ").trim_end().to_owned()
+}
+
+/// The parent of a process of the world.
+pub(crate) fn parent(pid: Pid) -> Option<Pid> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    parent.trim().parse().ok().map(Pid::from_raw)
 }
 
 /// The leaves of the routing table that are this host's own: a line with the address, then one with its kind.

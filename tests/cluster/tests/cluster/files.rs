@@ -15,7 +15,7 @@ pub(crate) fn every_error_of_bad_files_is_named(world: World) -> Outcome {
     cluster.ha1.host.write("/etc/ha.d/ha.cf", bad, 0o644)?;
     cluster.ha1.host.write("/etc/ha.d/authkeys", "auth 2\n2 rot13 secret\n", 0o600)?;
     cluster.ha1.host.write("/etc/ha.d/haresources", "ha3 10.77.1.100 svc::web::80\n", 0o644)?;
-    let named = ["ha.cf", "often", "nonsense", "authkeys", "rot13", "haresources", "ha3"];
+    let named = ["ha.cf", "often", "nonsense", "authkeys", "authentication method", "haresources", "ha3"];
     for line in [&["heartline", "daemon"][..], &["heartbeat"], &["heartline", "check"]] {
         let output = cluster.ha1.run(line)?;
         assert_eq!(output.status.code(), Some(6), "{line:?}: {output:?}");

@@ -11,7 +11,6 @@ mod story;
 
 use heartline_lab::{World, dispatch, world};
 use libtest_mimic::{Arguments, Failed, Trial};
-use nix::sys::signal::SigSet;
 use std::error::Error;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -131,8 +130,6 @@ fn enter_world(name: &str) -> Result<(), Failed> {
 fn play(name: &str, heartline: PathBuf) -> Outcome {
     let scenario = SCENARIOS.iter().find(|(known, _)| *known == name);
     let (_, scenario) = scenario.ok_or_else(|| format!("there is no scenario {name}"))?;
-    // Process 1 of the world blocks signals for itself; nothing on the hosts should inherit that.
-    SigSet::empty().thread_set_mask()?;
     scenario(World::new(heartline)?)
 }
 
