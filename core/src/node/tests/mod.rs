@@ -51,6 +51,7 @@ fn the_survivor_takes_over_after_the_dead_time_and_gives_back() {
         world.run_for(3 * DEADTIME, |world| world.state(1, 0) == GroupState::Running).expect("it takes over");
     assert!((DEADTIME - KEEPALIVE..DEADTIME + 100).contains(&took), "{took} ms of virtual time");
     assert!(world.said(1, |notice| matches!(notice, Notice::Unprotected { .. })));
+    assert!(!world.said(1, |notice| matches!(notice, Notice::OnePathLeft { .. })), "all paths ended at once");
     world.boot(0);
     world.run_for(DEADTIME, |world| world.state(0, 0) == GroupState::Running).expect("it goes back");
     assert_eq!(world.owners(0), [0]);
@@ -239,6 +240,13 @@ fn a_failed_stop_blocks_the_group_or_reboots() {
         assert_eq!(world.owners(0), [owner], "{stop_failure:?}: nobody starts what may still run elsewhere");
         if stop_failure == StopFailure::Block {
             assert_eq!(world.answers[&1], Answer::NotMoved(GROUP));
+            world.order(1, 2, Command::Takeover(Scope::All));
+            assert_eq!(
+                world.answers[&2],
+                Answer::NotMoved(GROUP),
+                "what is blocked elsewhere cannot be taken"
+            );
+            assert_eq!(world.node(1).group_here(GROUP).unwrap().stance(), Stance::Normal);
         }
     }
 }
