@@ -162,6 +162,8 @@ mod tests {
             ipfail: true,
             parameters: std::collections::BTreeMap::new(),
             warnings: Vec::new(),
+            remarks: Vec::new(),
+            media: Vec::new(),
         }
     }
 

@@ -6,7 +6,7 @@ use super::client::Client;
 use super::cluster::Cluster;
 use super::error::DemoError;
 use super::expected::{Expected, HOSTS, epochs};
-use super::files::{self, MOUNT_POINT, SERVICE};
+use super::files::{self, DIRECTORY, LOG_FILE, MOUNT_POINT, SERVICE};
 use super::report::{self, Failure, Outcome, Report};
 use super::{Method, evidence, log_lines, serial};
 use crate::clock;
@@ -254,19 +254,17 @@ impl Story {
         }
         println!(
             "\nTo try on ha1 or ha2:\n\
-             \x20 heartline status           what runs where, and what is wrong\n\
-             \x20 tail -f {}  what is decided, and why\n\
-             \x20 hb_standby; hb_takeover    move everything to the other host, and back\n\
-             \x20 heartbeat -k; heartbeat    stop the daemon in good order, start it\n\
-             \x20 killall -9 heartbeat       let the daemon die, not the host\n\
-             \x20 /etc/init.d/httpd stop     stop the web server behind the daemon's back\n\
-             \x20 ip link set eth0 down      pull the Ethernet cable (and `up`)\n\
-             \x20 ls {MOUNT_POINT}; cat {}/ha.cf\n\
+             \x20 heartline status                      what runs where, and what is wrong\n\
+             \x20 tail -f {LOG_FILE}               what is decided, and why\n\
+             \x20 hb_standby; hb_takeover               move everything to the other host, and back\n\
+             \x20 heartbeat -k; heartbeat               stop the daemon in good order, start it\n\
+             \x20 kill -9 $(cat /run/heartbeat.pid)     let the daemon die alone\n\
+             \x20 ip link set eth0 down                 pull the Ethernet cable (`up` mends it)\n\
+             \x20 ls {MOUNT_POINT}; cat {DIRECTORY}/ha.cf\n\
              On the client ({}):\n\
              \x20 ping {SERVICE}\n\
-             \x20 curl http://{SERVICE}/hostname.html",
-            files::LOG_FILE,
-            files::DIRECTORY,
+             \x20 curl http://{SERVICE}/hostname.html\n\
+             From outside, `kill -9` of a process number above cuts the power of that host.",
             self.client.address(),
         );
         Ok(())
