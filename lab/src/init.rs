@@ -28,6 +28,8 @@ pub fn run(arguments: &[OsString]) -> Result<ExitCode, Error> {
         return Err(Error::Usage("lab-init -- PROGRAM ARGUMENTS, as process 1"));
     }
     mount_file_systems()?;
+    // Whatever was blocked outside, the program starts with nothing blocked.
+    SigSet::empty().thread_set_mask().map_err(Error::io("unblock signals"))?;
     let what = format!("start {}", program.display());
     let child = Command::new(program).args(arguments).spawn().map_err(Error::io(what))?;
     // Only now: a child inherits what its parent has blocked.
