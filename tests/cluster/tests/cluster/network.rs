@@ -2,8 +2,8 @@
 
 use crate::Outcome;
 use heartline::control::snapshot::{NodeStatus, Snapshot};
-use heartline_cluster_tests::{Cluster, Group, Node, Plan};
-use heartline_lab::World;
+use heartline_cluster_tests::{Cluster, Group, LIMIT, Node, Plan};
+use heartline_lab::{World, wait_until};
 use std::net::{IpAddr, Ipv6Addr};
 use std::process::Command;
 
@@ -72,7 +72,7 @@ fn a_partition_heals(world: World, auto_failback: &str, at: &str) -> Outcome {
     cluster.ha1.wait_peer("ha2", NodeStatus::Dead)?;
     cluster.ha2.wait_log(&["WARN", "node ha1: is dead"])?;
     assert_eq!(cluster.owners("web"), ["ha1", "ha2"]);
-    assert!(!cluster.double_runs().is_empty(), "the watcher is blind");
+    wait_until("the watcher sees it", LIMIT, || !cluster.double_runs().is_empty())?;
     cluster.ha1.host.restore_ethernet("eth0")?;
     cluster.cable.restore()?;
     cluster.settled(&[("web", at)])?;
