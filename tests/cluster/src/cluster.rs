@@ -32,7 +32,6 @@ pub struct Cluster {
     disk: Option<SharedDisk>,
     lans: Vec<Switch>,
     watch: Watch,
-    world: World,
     finished: bool,
 }
 
@@ -61,7 +60,7 @@ impl Cluster {
         }
         let watch = Watch::begin().map_err(Error::io("start a thread"))?;
         let (ha1, ha2) = (Node::new(ha1), Node::new(ha2));
-        let mut cluster = Self { ha1, ha2, cable, plan, disk, lans, watch, world, finished: false };
+        let mut cluster = Self { ha1, ha2, cable, plan, disk, lans, watch, finished: false };
         cluster.write_files()?;
         for node in cluster.nodes_mut() {
             node.boot()?;
@@ -252,12 +251,6 @@ impl Cluster {
             let nodes = self.nodes().into_iter().zip(&up).filter(|(_, up)| **up).map(|(node, _)| node);
             nodes.map(|node| self.left_on(node)).find(Option::is_some).flatten()
         })
-    }
-
-    /// The world in which all this is.
-    #[must_use]
-    pub fn world(&self) -> &World {
-        &self.world
     }
 
     fn left_on(&self, node: &Node) -> Option<String> {

@@ -3,7 +3,8 @@
 use crate::Outcome;
 use heartline::control::snapshot::{GroupState, NodeStatus};
 use heartline_cluster_tests::{Cluster, Fault, Group, LIMIT, Node, Plan};
-use heartline_lab::{Ended, World};
+use heartline_lab::{Ended, World, wait_until};
+use nix::sys::signal::{Signal, kill};
 
 /// Waits until a node shows its group `web` in this state.
 fn wait_state(node: &Node, state: GroupState) -> Outcome {
@@ -44,6 +45,48 @@ pub(crate) fn a_group_that_can_start_nowhere_stays_down(world: World) -> Outcome
     cluster.ha2.order_fault("web", "start", Fault::None)?;
     cluster.ha2.run_well(&["heartline", "cleanup", &Group::web("ha1").name()])?;
     cluster.settled(&[("web", "ha2")])?;
+    Ok(cluster.finish()?)
+}
+
+/// Nobody can run it until the node that can is back.
+pub(crate) fn a_takeover_that_fails_waits_for_the_other(world: World) -> Outcome {
+    let mut cluster = Cluster::build(world, Plan::default())?;
+    cluster.start_settled()?;
+    cluster.ha2.order_fault("web", "start", Fault::Fails)?;
+    cluster.ha1.power_cut()?;
+    cluster.ha2.wait_log(&["10.77.1.100/24/eth0 can run nowhere"])?;
+    cluster.nobody_runs("web")?;
+    cluster.ha1.boot()?;
+    cluster.ha1.start()?;
+    cluster.settled(&[("web", "ha1")])?;
+    assert_eq!(cluster.ha2.moves(&Group::web("ha1"))?, ["start", "stop"]);
+    Ok(cluster.finish()?)
+}
+
+pub(crate) fn a_standby_that_fails_comes_back(world: World) -> Outcome {
+    let mut cluster = Cluster::build(world, Plan::default())?;
+    cluster.start_settled()?;
+    cluster.ha2.order_fault("web", "start", Fault::Fails)?;
+    let output = cluster.ha1.run(&["hb_standby", "all"])?;
+    assert!(!output.status.success(), "{output:?}");
+    cluster.settled(&[("web", "ha1")])?;
+    assert_eq!(cluster.ha1.moves(&Group::web("ha1"))?, ["start", "stop", "start"]);
+    Ok(cluster.finish()?)
+}
+
+/// Whoever uses the disk is asked to leave it, and made to.
+pub(crate) fn a_disk_in_use_is_freed(world: World) -> Outcome {
+    let mut cluster = Cluster::build(world, Plan::default().groups([Group::web("ha1").with_disk()]))?;
+    cluster.start_settled()?;
+    let user = "cd /var/lib/ha && trap '' TERM && while :; do sleep 1; done";
+    let user = cluster.ha1.host.spawn(&["bash", "-c", user])?;
+    let pid = user.pid()?;
+    wait_until("the disk is in use", LIMIT, || {
+        std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.ends_with("var/lib/ha"))
+    })?;
+    cluster.ha1.run_well(&["hb_standby", "all"])?;
+    cluster.settled(&[("web", "ha2")])?;
+    drop(user);
     Ok(cluster.finish()?)
 }
 
@@ -121,6 +164,24 @@ pub(crate) fn a_killed_daemon_adopts_what_runs(world: World) -> Outcome {
     cluster.ha1.start()?;
     cluster.settled(&[("web", "ha1")])?;
     assert_eq!((cluster.moves()?, cluster.ha1.host.pids_of("svc-web")?), (before, pids));
+    Ok(cluster.finish()?)
+}
+
+/// What the script left undone is done anew. The script itself runs on, as the original's do: here, nobody needs it.
+pub(crate) fn a_daemon_killed_during_a_start_begins_again(world: World) -> Outcome {
+    let plan = Plan::default().directive("deadtime", "20").directive("initdead", "20");
+    let mut cluster = Cluster::build(world, plan)?;
+    cluster.ha1.order_fault("web", "start", Fault::Hangs)?;
+    cluster.start()?;
+    let hangs = || cluster.ha1.host.pids_of("sleep").is_ok_and(|pids| !pids.is_empty());
+    wait_until("the script hangs", LIMIT, hangs)?;
+    cluster.ha1.kill()?;
+    cluster.ha1.order_fault("web", "start", Fault::None)?;
+    cluster.ha1.start()?;
+    cluster.settled(&[("web", "ha1")])?;
+    for pid in cluster.ha1.host.pids_of("sleep")? {
+        kill(pid, Signal::SIGKILL)?;
+    }
     Ok(cluster.finish()?)
 }
 

@@ -50,17 +50,22 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
     failures:
         a_group_that_cannot_start_moves
         a_group_that_can_start_nowhere_stays_down
+        a_takeover_that_fails_waits_for_the_other
+        a_standby_that_fails_comes_back
+        a_disk_in_use_is_freed
         a_group_that_cannot_stop_is_blocked
         a_host_that_cannot_stop_a_group_reboots
         a_start_that_hangs_is_ended
         a_stop_that_hangs_is_ended
         a_killed_daemon_adopts_what_runs
+        a_daemon_killed_during_a_start_begins_again
         a_killed_daemon_gives_up_what_was_taken
         a_killed_daemon_gets_its_group_back
         a_stalled_holder_gives_up_what_was_taken
         a_stalled_bystander_takes_nothing;
     network:
         one_cut_moves_nothing_and_is_told
+        an_interface_goes_down_and_up
         a_partition_heals_with_failback
         a_partition_heals_without_failback
         a_holder_that_is_not_heard_lets_go

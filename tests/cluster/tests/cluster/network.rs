@@ -2,8 +2,8 @@
 
 use crate::Outcome;
 use heartline::control::snapshot::{NodeStatus, Snapshot};
-use heartline_cluster_tests::{Cluster, Group, Node, Plan};
-use heartline_lab::World;
+use heartline_cluster_tests::{Cluster, Group, LIMIT, Node, Plan};
+use heartline_lab::{World, wait_until};
 use std::net::{IpAddr, Ipv6Addr};
 use std::process::Command;
 
@@ -34,6 +34,25 @@ pub(crate) fn one_cut_moves_nothing_and_is_told(world: World) -> Outcome {
     Ok(cluster.finish()?)
 }
 
+/// Media on an interface that goes down fail, and are opened again.
+pub(crate) fn an_interface_goes_down_and_up(world: World) -> Outcome {
+    let mut cluster =
+        Cluster::build(world, Plan::default().media(&["serial /dev/ttyS0", "bcast eth1"]).second_lan())?;
+    cluster.start_settled()?;
+    let before = cluster.moves()?;
+    cluster.ha1.run_well(&["ip", "link", "set", "eth1", "down"])?;
+    for (node, peer) in [(&cluster.ha1, "ha2"), (&cluster.ha2, "ha1")] {
+        node.wait_link(peer, "eth1", false)?;
+    }
+    cluster.ha1.run_well(&["ip", "link", "set", "eth1", "up"])?;
+    for (node, peer) in [(&cluster.ha1, "ha2"), (&cluster.ha2, "ha1")] {
+        node.wait_link(peer, "eth1", true)?;
+    }
+    cluster.settled(&[("web", "ha1")])?;
+    assert_eq!(cluster.moves()?, before);
+    Ok(cluster.finish()?)
+}
+
 pub(crate) fn a_partition_heals_with_failback(world: World) -> Outcome {
     a_partition_heals(world, "on", "ha1")
 }
@@ -53,6 +72,7 @@ fn a_partition_heals(world: World, auto_failback: &str, at: &str) -> Outcome {
     cluster.ha1.wait_peer("ha2", NodeStatus::Dead)?;
     cluster.ha2.wait_log(&["WARN", "node ha1: is dead"])?;
     assert_eq!(cluster.owners("web"), ["ha1", "ha2"]);
+    wait_until("the watcher sees it", LIMIT, || !cluster.double_runs().is_empty())?;
     cluster.ha1.host.restore_ethernet("eth0")?;
     cluster.cable.restore()?;
     cluster.settled(&[("web", at)])?;
