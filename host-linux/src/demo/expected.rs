@@ -160,8 +160,6 @@ mod tests {
             ipfail: true,
             parameters: std::collections::BTreeMap::new(),
             warnings: Vec::new(),
-            remarks: Vec::new(),
-            media: Vec::new(),
         }
     }
 
