@@ -137,6 +137,7 @@ impl Node {
         let state = self.group_mut(group);
         state.epoch = state.epoch.max(newest);
         state.activity = Activity::Starting { job, since: now, cancelled: false };
+        state.ours = true;
         if state.stance == Stance::Standby {
             state.stance = Stance::Normal;
         }
@@ -176,6 +177,7 @@ impl Node {
             let epoch = self.newest_epoch(group).next();
             let state = self.group_mut(group);
             state.found_running = false;
+            state.ours = true;
             state.epoch = epoch;
             effects.say(Notice::Adopted { group, epoch });
         }

@@ -252,6 +252,19 @@ fn a_failed_stop_blocks_the_group_or_reboots() {
 }
 
 #[test]
+fn what_was_never_ours_and_cannot_be_stopped_reboots_nobody() {
+    let mut world = World::new(&Setting { stop_failure: StopFailure::Reboot, ..Setting::default() });
+    world.hosts[0].half_running = true;
+    world.hosts[0].stop_fails = true;
+    world.boot(0);
+    world.boot(1);
+    world.run(3 * DEADTIME);
+    assert_eq!(world.hosts[0].rebooted, 0);
+    assert_eq!(world.state(0, 0), GroupState::Failed);
+    assert_eq!(world.state(1, 0), GroupState::Idle, "parts of it may run on ha1");
+}
+
+#[test]
 fn a_killed_daemon_adopts_what_still_runs() {
     let mut world = World::started(&Setting::default());
     world.kill_daemon(0);

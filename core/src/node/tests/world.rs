@@ -28,6 +28,7 @@ pub(super) struct Host {
     pub(super) runs: Vec<bool>,
     pub(super) start_fails: bool,
     pub(super) stop_fails: bool,
+    pub(super) half_running: bool,
     pub(super) hangs: bool,
     pub(super) stalled: bool,
     pub(super) rebooted: u32,
@@ -118,6 +119,7 @@ impl World {
             runs: std::vec![false; setting.groups.len()],
             start_fails: false,
             stop_fails: false,
+            half_running: false,
             hangs: false,
             stalled: false,
             rebooted: 0,
@@ -266,6 +268,7 @@ impl World {
     fn finish(&mut self, host: usize, work: Work) -> Outcome {
         let place = &mut self.hosts[host];
         match work {
+            Work::Probe(_) if place.half_running => Outcome::Partial,
             Work::Probe(group) if place.runs[usize::from(group.0)] => Outcome::Done,
             Work::Probe(_) => Outcome::NotRunning,
             Work::Start(_) if place.start_fails => Outcome::Failed(JobFailure::Refused),
