@@ -209,6 +209,12 @@ impl Config {
         &self.intervals
     }
 
+    /// The choices that are not times.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// The place of the member that calls itself `id` on the wire.
     pub(crate) fn member(&self, id: NodeId) -> Option<MemberIndex> {
         self.members.iter().position(|member| member.id == id).map(index)

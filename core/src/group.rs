@@ -96,6 +96,12 @@ impl Group {
         self.failed_here
     }
 
+    /// Whether it needs somebody and no node that is there may run it, as last seen from here.
+    #[must_use]
+    pub const fn nobody_fit(&self) -> bool {
+        self.nobody_fit
+    }
+
     /// What operators said about it on this node.
     #[must_use]
     pub const fn stance(&self) -> Stance {

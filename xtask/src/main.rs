@@ -1,2 +1,95 @@
-//! The commands of the README that set things up.
-fn main() {}
+//! The commands of the README that set things up, test the house and keep it tidy: `cargo xtask COMMAND`.
+//! What a command needs is installed by the command; each lives in a file of its own.
+
+mod core_thumb;
+mod demo;
+mod lint;
+mod packages;
+mod process;
+mod service_starts;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use workspace::Workspace;
+
+/// Builds, tests and shows Heartline.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Xtask {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run every test: units, properties, and whole clusters of the release binary in namespaces.
+    Test {
+        /// What `cargo test` is to be told besides, e.g. `-- --nocapture`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Install Debian's apache2, without starting it, and play the demo with it.
+    Demo {
+        /// What `heartline demo` is to be told, e.g. `--keep`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Build the core for a Cortex-M3, without an allocator.
+    CoreThumb,
+    /// Check formatting, lints, documentation, licences and the sources of dependencies.
+    Lint,
+    /// Check what no linter sees: long files, unfinished work, paths of one machine, promises of the README.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let command = Xtask::parse().command;
+    let workspace = Workspace::here();
+    let done = match command {
+        Command::Test { arguments } => test::run(&workspace, &arguments),
+        Command::Demo { arguments } => demo::run(&workspace, &arguments),
+        Command::CoreThumb => core_thumb::run(&workspace),
+        Command::Lint => lint::run(&workspace),
+        Command::Tidy => tidy::run(&workspace),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("cargo xtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The names of all commands, for the check that the documents name no other.
+fn command_names() -> Vec<String> {
+    use clap::CommandFactory;
+    Xtask::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Xtask::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_reach_the_demo_unchanged() {
+        let words = ["xtask", "demo", "--keep", "--article-times"];
+        let Command::Demo { arguments } = Xtask::try_parse_from(words).unwrap().command else {
+            panic!("no demo");
+        };
+        assert_eq!(arguments, ["--keep", "--article-times"]);
+    }
+}

@@ -290,6 +290,12 @@ impl Node {
         self.pings.state(ping)
     }
 
+    /// When a ping node last answered; nothing if it never did.
+    #[must_use]
+    pub fn last_pong(&self, ping: PingIndex) -> Option<Instant> {
+        self.pings.last_answer(ping)
+    }
+
     /// The counters of one link.
     #[must_use]
     pub fn counters(&self, link: LinkIndex) -> LinkCounters {

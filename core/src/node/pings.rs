@@ -32,19 +32,25 @@ pub(super) struct Pings {
 #[derive(Debug, Clone, Copy)]
 struct Ping {
     state: PingState,
+    /// From when its silence counts: its last answer, our start, or the end of a stall of ours.
     heard: Instant,
+    answered: Option<Instant>,
 }
 
 impl Pings {
     pub(super) fn new(number: usize, now: Instant) -> Self {
         let all: Vec<Ping, MAX_PINGS> =
-            (0..number).map(|_| Ping { state: PingState::Unheard, heard: now }).collect();
+            (0..number).map(|_| Ping { state: PingState::Unheard, heard: now, answered: None }).collect();
         let counted = count(&all);
         Self { all, counted, candidate: None }
     }
 
     pub(super) fn state(&self, ping: PingIndex) -> PingState {
         self.all.get(usize::from(ping.0)).map_or(PingState::Dead, |ping| ping.state)
+    }
+
+    pub(super) fn last_answer(&self, ping: PingIndex) -> Option<Instant> {
+        self.all.get(usize::from(ping.0))?.answered
     }
 
     /// How many count for the bids.
@@ -55,6 +61,7 @@ impl Pings {
     pub(super) fn answered(&mut self, now: Instant, index: PingIndex, effects: &mut Effects) {
         let Some(ping) = self.all.get_mut(usize::from(index.0)) else { return };
         ping.heard = now;
+        ping.answered = Some(now);
         if ping.state != PingState::Up {
             ping.state = PingState::Up;
             effects.say(Notice::PingUp(index));

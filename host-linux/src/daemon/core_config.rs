@@ -24,8 +24,12 @@ pub enum Unfit {
 pub fn core_config(configuration: &Configuration) -> Result<(Config, KeyRing), Unfit> {
     let nodes: Vec<&str> = configuration.nodes.iter().map(String::as_str).collect();
     let texts: Vec<String> = configuration.groups.iter().map(resources_text).collect();
-    let groups: Vec<(&str, &str)> =
-        configuration.groups.iter().zip(&texts).map(|(group, text)| (group.preferred.as_str(), text.as_str())).collect();
+    let groups: Vec<(&str, &str)> = configuration
+        .groups
+        .iter()
+        .zip(&texts)
+        .map(|(group, text)| (group.preferred.as_str(), text.as_str()))
+        .collect();
     let times = &configuration.times;
     let config = Config::new(&Parts {
         cluster: &configuration.cluster,

@@ -24,7 +24,8 @@ use crate::resources::{self, Operation, Severity};
 /// Jobs of the host's own that the core does not know.
 const OWN_JOBS: u32 = 1 << 31;
 /// When the addresses of a group that has just started are announced again, for switches that were not listening.
-const REPEATS: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(1_000), Duration::from_millis(5_000)];
+const REPEATS: [Duration; 3] =
+    [Duration::from_millis(200), Duration::from_millis(1_000), Duration::from_millis(5_000)];
 /// What was the last thing this host did before it rebooted itself.
 const REBOOT_RECORD: &str = "last_reboot_reason";
 
@@ -111,7 +112,7 @@ impl Daemon {
     fn say(&mut self, notice: &Notice, now: Instant) {
         if let Notice::Started { group, .. } = notice {
             self.repeats.0.extend(REPEATS.iter().map(|pause| (now + *pause, *group)));
-            if let Some(error) = self.last_errors.get_mut(usize::from(group.0)) {
+            if let Some(error) = self.extra.last_errors.get_mut(usize::from(group.0)) {
                 *error = None;
             }
         }
@@ -125,7 +126,8 @@ impl Daemon {
     pub(super) fn repeat_announcements(&mut self, now: Instant) {
         while let Some(at) = self.repeats.0.iter().position(|(due, _)| now >= *due) {
             let (_, group) = self.repeats.0.swap_remove(at);
-            let running = self.node.group_here(group).is_some_and(|group| group.state() == GroupState::Running);
+            let running =
+                self.node.group_here(group).is_some_and(|group| group.state() == GroupState::Running);
             if running {
                 self.announce(group, now);
             }
@@ -139,13 +141,21 @@ impl Daemon {
             Answer::Done => control::Outcome::done("done"),
             Answer::Nothing => control::Outcome::done("there was nothing to do"),
             Answer::NobodyElse(group) => control::Outcome::failed(
-                1, format!("no other node is there that could run {}; nothing was changed", name(group))),
+                1,
+                format!("no other node is there that could run {}; nothing was changed", name(group)),
+            ),
             Answer::NotMoved(group) => control::Outcome::failed(
-                1, format!("{} did not get where it should; see `heartline status` and the log", name(group))),
+                1,
+                format!("{} did not get where it should; see `heartline status` and the log", name(group)),
+            ),
             Answer::NotActive => control::Outcome::failed(
-                1, "this node is not taking part yet, or is leaving; nothing was changed"),
+                1,
+                "this node is not taking part yet, or is leaving; nothing was changed",
+            ),
             Answer::ConfigurationDiffers => control::Outcome::failed(
-                1, "the nodes' haresources or node lists differ, see the log; nothing was changed"),
+                1,
+                "the nodes' haresources or node lists differ, see the log; nothing was changed",
+            ),
             Answer::Busy => control::Outcome::failed(1, "too many orders are waiting; nothing was changed"),
         };
         self.server.reply(client, &Reply::Result(outcome));
@@ -163,7 +173,10 @@ impl Daemon {
         }
         self.log.write(Level::Crit, "Rebooting this host now.");
         let Err(cause) = reboot(RebootMode::RB_AUTOBOOT);
-        self.log.write(Level::Crit, &format!("Unable to force reboot: {}. The group stays blocked.", cause.desc()));
+        self.log.write(
+            Level::Crit,
+            &format!("Unable to force reboot: {}. The group stays blocked.", cause.desc()),
+        );
     }
 
     /// Brings outcomes back to the core and remarks to the log, until there are none.
@@ -174,7 +187,10 @@ impl Daemon {
             for (job, outcome) in self.runner.completed() {
                 if job & OWN_JOBS == 0 {
                     let (job, text) = (JobId(job), error_text(&outcome));
-                    if let Some(group) = self.group_of(job) && text.is_some() && let Some(last) = self.last_errors.get_mut(group) {
+                    if let Some(group) = self.group_of(job)
+                        && text.is_some()
+                        && let Some(last) = self.extra.last_errors.get_mut(group)
+                    {
                         *last = text;
                     }
                     ended.push((job, resource_outcome(&outcome)));
@@ -209,6 +225,14 @@ impl Daemon {
             self.log.write(level(remark.severity()), &remark.to_string());
         }
         for report in self.media.reports() {
+            if let MediaSource::Link(link) = report.source
+                && let Some(medium) = self.extra.media.get_mut(link)
+            {
+                medium.problem = match report.event {
+                    MediaEvent::Opened | MediaEvent::Reopened => None,
+                    MediaEvent::Degraded | MediaEvent::Failed => Some(report.text.clone()),
+                };
+            }
             let level = match (report.event, report.source) {
                 (MediaEvent::Opened | MediaEvent::Reopened, _) => Level::Info,
                 (MediaEvent::Degraded, _) => Level::Warn,
@@ -251,7 +275,9 @@ fn fence_outcome(outcome: &fence::Outcome) -> Outcome {
 fn error_text(outcome: &resources::Outcome) -> Option<String> {
     match outcome {
         resources::Outcome::Failed { resource, reason } => Some(format!("{resource}: {reason}")),
-        resources::Outcome::TimedOut { resource, operation } => Some(format!("{resource}: {operation} timed out")),
+        resources::Outcome::TimedOut { resource, operation } => {
+            Some(format!("{resource}: {operation} timed out"))
+        }
         resources::Outcome::Running
         | resources::Outcome::NotRunning
         | resources::Outcome::Partial

@@ -77,7 +77,7 @@ struct Daemon {
     waiting: HashMap<u32, ClientId>,
     next_order: u32,
     repeats: effects::Repeats,
-    last_errors: Vec<Option<String>>,
+    extra: status::Extra,
     leaving: bool,
     // Held until the end: its lock says that we run.
     _pid_file: PidFile,
@@ -85,7 +85,12 @@ struct Daemon {
 
 impl Daemon {
     fn new(
-        options: &Options, configuration: Configuration, node: Node, log: Log, mut server: Server, pid_file: PidFile,
+        options: &Options,
+        configuration: Configuration,
+        node: Node,
+        log: Log,
+        mut server: Server,
+        pid_file: PidFile,
     ) -> Result<Self, (Log, io::Error)> {
         let (poll, signals) = match set_up(&mut server) {
             Ok(parts) => parts,
@@ -106,12 +111,17 @@ impl Daemon {
             media_token: MEDIA,
             next_ping: now,
             runner: Runner::new(
-                configuration.groups.clone(), configuration.limits, environment.clone(), directories, executable,
-                runner_registry, RESOURCES,
+                configuration.groups.clone(),
+                configuration.limits,
+                environment.clone(),
+                directories,
+                executable,
+                runner_registry,
+                RESOURCES,
             ),
             fencer: Fencer::new(configuration.fencing.clone(), environment, fencer_registry, FENCING),
             names: Names::new(&configuration),
-            last_errors: vec![None; configuration.groups.len()],
+            extra: status::Extra::new(&configuration),
             config_dir: options.config_dir.clone(),
             state_dir: options.state_dir.clone(),
             configuration,
@@ -149,7 +159,8 @@ impl Daemon {
             }
             self.pass_time();
         }
-        self.log.write(Level::Info, &format!("{} Heartbeat shutdown complete.", self.configuration.this_node));
+        self.log
+            .write(Level::Info, &format!("{} Heartbeat shutdown complete.", self.configuration.this_node));
         ExitCode::SUCCESS
     }
 

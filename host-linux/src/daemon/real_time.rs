@@ -29,6 +29,8 @@ pub(super) fn engage(priority: u8) -> Vec<String> {
 fn schedule(priority: u8) -> io::Result<()> {
     let parameter = libc::sched_param { sched_priority: libc::c_int::from(priority) };
     // SAFETY: `parameter` is a whole `sched_param` that lives through the call; 0 means this thread, the only one.
-    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &raw const parameter) };
+    let result = unsafe {
+        libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &raw const parameter)
+    };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -3,6 +3,7 @@
 
 use super::core_config::core_config;
 use super::startup::{read, why_not};
+use super::status::Extra;
 use super::{Daemon, MEDIA_STEP};
 use crate::clock;
 use crate::config::Configuration;
@@ -18,7 +19,8 @@ impl Daemon {
         for problem in self.log.reopen() {
             self.log.write(Level::Warn, &problem.to_string());
         }
-        let refused = |why: String| Outcome::failed(1, format!("{why}. The old configuration stays in force."));
+        let refused =
+            |why: String| Outcome::failed(1, format!("{why}. The old configuration stays in force."));
         let Some(new) = read(&self.config_dir, &mut self.log) else {
             return refused("The new configuration has errors, see the log".into());
         };
@@ -34,7 +36,10 @@ impl Daemon {
             Err(error) => return refused(format!("Cannot set up the media: {error}")),
         };
         if let Err(error) = self.node.reconfigure(config, keys, clock::core_now()) {
-            return refused(format!("The new configuration is not taken: {}", why_not(error, &self.configuration)));
+            return refused(format!(
+                "The new configuration is not taken: {}",
+                why_not(error, &self.configuration)
+            ));
         }
         if let Some(media) = media {
             self.media_token += MEDIA_STEP;
@@ -65,7 +70,7 @@ impl Daemon {
         self.runner.configure(new.groups.clone(), new.limits, environment.clone());
         self.fencer.configure(new.fencing.clone(), environment);
         self.names = Names::new(&new);
-        self.last_errors = vec![None; new.groups.len()];
+        self.extra = Extra::new(&new);
         self.configuration = new;
     }
 }

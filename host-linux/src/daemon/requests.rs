@@ -4,20 +4,23 @@ use heartline_core::Input;
 use heartline_core::ids::{GroupIndex, OrderId};
 use heartline_core::input::{self, Command};
 
-use super::Daemon;
+use super::{Daemon, status};
 use crate::clock;
-use crate::control::{ClientId, Incoming, Outcome, Reply, Request, Scope};
+use crate::control::{ClientId, Incoming, Outcome, Reply, Request, Scope, Snapshot};
 use crate::log::Level;
 
 impl Daemon {
     pub(super) fn take_request(&mut self, incoming: Incoming) {
         let Incoming { client, peer, request } = incoming;
         if !request.only_reads() {
-            self.log.write(Level::Info, &format!("Asked by process {} of user {}: {request:?}", peer.pid, peer.uid));
+            self.log.write(
+                Level::Info,
+                &format!("Asked by process {} of user {}: {request:?}", peer.pid, peer.uid),
+            );
         }
         match request {
             Request::Status => {
-                let snapshot = self.snapshot(clock::core_now());
+                let snapshot = self.snapshot();
                 self.server.reply(client, &Reply::Snapshot(Box::new(snapshot)));
                 self.server.reply(client, &Reply::Result(Outcome::done("")));
             }
@@ -38,6 +41,14 @@ impl Daemon {
                 self.server.reply(client, &Reply::Result(outcome));
             }
         }
+    }
+
+    fn snapshot(&mut self) -> Snapshot {
+        for (link, medium) in self.extra.media.iter_mut().enumerate() {
+            medium.open = self.media.is_open(link);
+            medium.counters = self.media.counters(link).unwrap_or_default();
+        }
+        status::snapshot(&self.node, &self.configuration, clock::core_now(), &self.extra)
     }
 
     /// Hands an order to the core; its answer goes to `client`.
@@ -62,7 +73,8 @@ impl Daemon {
             Some(name) => match known(name) {
                 Some(index) => Some(index),
                 None => {
-                    let outcome = Outcome::failed(1, format!("there is no resource group {name} in haresources"));
+                    let outcome =
+                        Outcome::failed(1, format!("there is no resource group {name} in haresources"));
                     self.server.reply(client, &Reply::Result(outcome));
                     return;
                 }

@@ -53,7 +53,10 @@ pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
             log.write(Level::Warn, &format!("No Previous generation - starting at {}", generation.number));
         }
         GenerationOrigin::Broken => {
-            log.write(Level::Warn, &format!("BROKEN previous generation - starting at {}", generation.number));
+            log.write(
+                Level::Warn,
+                &format!("BROKEN previous generation - starting at {}", generation.number),
+            );
         }
     }
     log.write(Level::Info, &format!("Heartbeat generation: {}", generation.number));
@@ -68,10 +71,8 @@ pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
         }
     }
     let node = Node::new(core, keys, Generation(generation.number), clock::core_now());
-    let mut daemon =
-        Daemon::new(&options, configuration, node, log, server, pid_file).map_err(|(mut log, error)| {
-            fail(&mut log, format!("Cannot set up the main loop: {error}"))
-        })?;
+    let mut daemon = Daemon::new(&options, configuration, node, log, server, pid_file)
+        .map_err(|(mut log, error)| fail(&mut log, format!("Cannot set up the main loop: {error}")))?;
     if let Err(error) = options.report_up() {
         daemon.log.write(Level::Warn, &format!("Cannot let go of the terminal: {error}"));
     }
@@ -99,8 +100,10 @@ pub(super) fn why_not(error: node::ReconfigureError, configuration: &Configurati
         node::ReconfigureError::OtherNode => "this node would have another name; that needs a restart".into(),
         node::ReconfigureError::GroupInUse(group) => {
             let name = configuration.groups.get(usize::from(group.0)).map_or("?", config::Group::name);
-            format!("resource group {name} is changed or gone in haresources but in use here; stop it first \
-                     (heartline standby) or put the line back")
+            format!(
+                "resource group {name} is changed or gone in haresources but in use here; stop it first \
+                     (heartline standby) or put the line back"
+            )
         }
     }
 }

@@ -183,13 +183,16 @@ fn text(notice: &Notice, names: &Names) -> String {
             failure_words(*failure)
         ),
         Notice::ConflictWon { group, member, ours, theirs } => {
-            let (complaint, group, member) = (both_own(names.is_local(*group)), group_name(group), node(member));
+            let (complaint, group, member) =
+                (both_own(names.is_local(*group)), group_name(group), node(member));
             let why = if ours == theirs {
                 format!("both under epoch {}, and this node's bid is higher", ours.0)
             } else {
                 format!("this node's epoch {} is newer than {}", ours.0, theirs.0)
             };
-            format!("{complaint} Resource group {group} runs on {member} too: {why}, so {member} must stop it.")
+            format!(
+                "{complaint} Resource group {group} runs on {member} too: {why}, so {member} must stop it."
+            )
         }
         Notice::RunsElsewhere { group, member, epoch } => {
             format!("Resource group {} runs on {} (epoch {})", group_name(group), node(member), epoch.0)

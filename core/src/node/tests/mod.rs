@@ -1,6 +1,7 @@
 //! Ownership as an operator would tell it, in virtual time.
 
 mod hostile;
+mod swarm;
 mod world;
 
 use world::{DEADTIME, INITDEAD, KEEPALIVE, Setting, World};

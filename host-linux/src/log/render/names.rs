@@ -90,7 +90,8 @@ impl Names {
 
     /// The numbers of the groups in `mask`, bit by group.
     pub(super) fn groups_in(&self, mask: u32) -> impl Iterator<Item = GroupIndex> + use<> {
-        let in_mask = move |group: &u8| 1u32.checked_shl(u32::from(*group)).is_some_and(|bit| mask & bit != 0);
+        let in_mask =
+            move |group: &u8| 1u32.checked_shl(u32::from(*group)).is_some_and(|bit| mask & bit != 0);
         (0u8..).take(self.groups.len()).filter(in_mask).map(GroupIndex)
     }
 

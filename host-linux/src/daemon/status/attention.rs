@@ -1,0 +1,151 @@
+//! What deserves an administrator's attention, in sentences, from what the core and the daemon know.
+
+use heartline_core::claims::{self, Grant};
+use heartline_core::group::{Activity, Group};
+use heartline_core::ids::{GroupIndex, LinkIndex, MemberIndex, Sequence};
+use heartline_core::member::{Fence, Member, Presence};
+use heartline_core::message::GroupState;
+
+use super::View;
+use crate::control::snapshot;
+
+/// What somebody should look after, most urgent first.
+pub(super) fn warnings(view: &View<'_>) -> Vec<String> {
+    let blocked = view.groups().filter_map(|(at, group)| blocked(view, at, group));
+    let differing = view.others().filter_map(|(at, member)| differing(view, at, member));
+    let unfenced = view.others().filter_map(|(at, member)| unfenced(view, at, member));
+    let deaf = view.others().filter_map(|(at, member)| deaf(view, at, member));
+    let failed = view.groups().filter_map(|(at, group)| start_failed(view, at, group));
+    let nowhere = view.groups().filter_map(|(at, group)| nowhere(view, at, group));
+    let one_path = view.others().filter_map(|(at, member)| one_path_left(view, at, member));
+    blocked
+        .chain(differing)
+        .chain(unfenced)
+        .chain(deaf)
+        .chain(failed)
+        .chain(nowhere)
+        .chain(one_path)
+        .chain(media(view))
+        .collect()
+}
+
+/// What is good to know and asks for nothing.
+pub(super) fn remarks(view: &View<'_>) -> Vec<String> {
+    let unprotected = !view.configuration.groups.is_empty() && !view.node.config().policy().fencing;
+    let text = "No fencing device is configured: the groups of a dead node are taken over without certainty that it \
+                runs nothing.";
+    unprotected.then(|| text.to_owned()).into_iter().collect()
+}
+
+/// Why a group is not as it should be here; nothing if it is.
+pub(super) fn reason(view: &View<'_>, at: GroupIndex, group: &Group) -> Option<String> {
+    let error = view.extra.last_error(at).map_or_else(String::new, |error| format!(": {}", error.trim_end()));
+    match group.activity() {
+        Activity::Failed => Some(format!("it could not be stopped here{error}")),
+        _ if group.failed_here() => Some(format!("its start failed here{error}")),
+        Activity::Unprobed | Activity::Probing(_) => {
+            Some("whether it runs here is being found out".to_owned())
+        }
+        Activity::Claiming { from } => waits_for(view, at, from),
+        Activity::Idle if group.nobody_fit() => Some("no node that is there may run it".to_owned()),
+        Activity::Idle | Activity::Starting { .. } | Activity::Running | Activity::Stopping { .. } => None,
+    }
+}
+
+/// Whose word the claim that frame `from` carried first waits for.
+fn waits_for(view: &View<'_>, at: GroupIndex, from: Sequence) -> Option<String> {
+    let fencing = view.node.config().policy().fencing;
+    let waits: Vec<String> = view
+        .others()
+        .filter_map(|(index, member)| {
+            let name = view.names.member(index);
+            match claims::grant(member, at, from, fencing) {
+                Grant::Acknowledged | Grant::Left | Grant::Fenced | Grant::Unprotected => None,
+                Grant::NeedsFence => Some(format!("until {name} is fenced")),
+                Grant::Wait => Some(match (member.presence(), member.report(at).state) {
+                    (Presence::Unheard, _) => format!("until {name} is heard or given up"),
+                    (_, GroupState::Idle) => format!("for the answer of {name}"),
+                    (_, state) => {
+                        format!("for {name}, where it is {}", snapshot::GroupState::from(state).word())
+                    }
+                }),
+            }
+        })
+        .collect();
+    (!waits.is_empty()).then(|| format!("it waits {}", waits.join(" and ")))
+}
+
+fn blocked(view: &View<'_>, at: GroupIndex, group: &Group) -> Option<String> {
+    (group.activity() == Activity::Failed).then(|| {
+        let name = view.names.group(at);
+        format!(
+            "{name} could not be stopped here and may run in part; no other node takes it. Stop it by hand, then call \
+             heartline cleanup."
+        )
+    })
+}
+
+fn differing(view: &View<'_>, at: MemberIndex, member: &Member) -> Option<String> {
+    (member.presence() == Presence::Alive && !member.agrees()).then(|| {
+        let name = view.names.member(at);
+        format!("The resource configuration of {name} differs from this node's: no group is taken over.")
+    })
+}
+
+fn unfenced(view: &View<'_>, at: MemberIndex, member: &Member) -> Option<String> {
+    let name = view.names.member(at);
+    match member.fence() {
+        Fence::Waiting(next) => Some(format!(
+            "{name} is dead and could not be fenced: its groups wait. The next attempt is in {} s.",
+            next.since(view.now).millis().div_ceil(1000)
+        )),
+        Fence::None | Fence::Running(_) | Fence::Done => None,
+    }
+}
+
+fn deaf(view: &View<'_>, at: MemberIndex, member: &Member) -> Option<String> {
+    (member.presence() == Presence::Alive && !member.hears_us()).then(|| {
+        let name = view.names.member(at);
+        format!("{name} is heard but does not hear this node: one direction is cut.")
+    })
+}
+
+fn start_failed(view: &View<'_>, at: GroupIndex, group: &Group) -> Option<String> {
+    (group.failed_here() && group.activity() != Activity::Failed).then(|| {
+        let name = view.names.group(at);
+        format!("{name} failed to start here and stays away from this node until heartline cleanup.")
+    })
+}
+
+fn nowhere(view: &View<'_>, at: GroupIndex, group: &Group) -> Option<String> {
+    (group.nobody_fit() && group.activity() == Activity::Idle)
+        .then(|| format!("{} runs nowhere: no node that is there may run it.", view.names.group(at)))
+}
+
+/// Two nodes are joined by every medium; among more nodes a medium may lead to one of them only (`ucast`), so there a
+/// path is missed only once it worked.
+fn one_path_left(view: &View<'_>, at: MemberIndex, member: &Member) -> Option<String> {
+    let media = view.configuration.media.len();
+    let links = || (0u8..).take(media).map(LinkIndex);
+    let worked = links().filter(|link| member.link(*link).heard.is_some()).count();
+    let paths = if view.configuration.nodes.len() == 2 { media } else { worked };
+    if member.presence() != Presence::Alive || member.links_up().len() != 1 || paths < 2 {
+        return None;
+    }
+    let left = links().find(|link| member.links_up().contains(*link))?;
+    let (name, link) = (view.names.member(at), view.names.link(left));
+    Some(format!("One path is left to {name}: {link}. If it fails too, {name} looks dead."))
+}
+
+fn media<'a>(view: &'a View<'_>) -> impl Iterator<Item = String> + 'a {
+    view.configuration.media.iter().zip(&view.extra.media).filter_map(|(medium, condition)| {
+        let (kind, name) = (medium.kind(), medium.link_name());
+        let problem = condition.problem.as_deref().map(|text| text.trim_end_matches('.'));
+        match (condition.open, problem) {
+            (true, None) => None,
+            (true, Some(problem)) => Some(format!("Medium {kind} {name}: {problem}.")),
+            (false, Some(problem)) => Some(format!("Medium {kind} {name} does not work: {problem}.")),
+            (false, None) => Some(format!("Medium {kind} {name} is not open.")),
+        }
+    })
+}
