@@ -16,7 +16,7 @@ const QUIET: Duration = Duration::from_secs(10);
 /// How many heartbeats are measured.
 const HEARTBEATS: usize = 10;
 
-/// Measures a pair that is settled, watching the processor for `span`. Of the two hosts, the dearer counts for
+/// Measures a pair that is down, watching the processor for `span`. Of the two hosts, the dearer counts for
 /// memory and processor.
 pub(crate) fn measure(
     pair: &mut Pair,
@@ -24,6 +24,8 @@ pub(crate) fn measure(
     span: Duration,
     report: &mut Report,
 ) -> Result<(), Error> {
+    pair.boot()?;
+    pair.start()?;
     pair.settle()?;
     clock::pass(QUIET)?;
     for node in &pair.nodes {

@@ -123,7 +123,7 @@ impl Report {
 fn median(values: &[f64]) -> f64 {
     let upper = values.len() / 2;
     match (values.get(upper), upper.checked_sub(1).and_then(|lower| values.get(lower))) {
-        (Some(upper), Some(lower)) if values.len() % 2 == 0 => f64::midpoint(*lower, *upper),
+        (Some(upper), Some(lower)) if values.len().is_multiple_of(2) => f64::midpoint(*lower, *upper),
         (Some(middle), _) => *middle,
         (None, _) => f64::NAN,
     }

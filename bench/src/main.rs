@@ -126,18 +126,13 @@ fn inside(arguments: &Arguments, tempo: Tempo) -> Result<(), Error> {
     for &name in &arguments.products {
         let rounds = if name == ProductName::Heartline { arguments.rounds } else { arguments.peer_rounds };
         let mut pair = Pair::build(&mut world, name.product(), tempo)?;
-        match tempo {
-            Tempo::Quick => {
-                scenarios::starts(&mut pair, rounds, &mut report)?;
-                scenarios::takeovers(&mut pair, rounds, &mut report)?;
-                scenarios::handovers(&mut pair, rounds, &mut report)?;
-            }
+        let measured = match tempo {
+            Tempo::Quick => scenarios::measure(&mut pair, rounds, &mut report),
             Tempo::Steady => {
-                pair.boot()?;
-                pair.start()?;
-                cost::measure(&mut pair, name, Duration::from_secs(arguments.seconds), &mut report)?;
+                cost::measure(&mut pair, name, Duration::from_secs(arguments.seconds), &mut report)
             }
-        }
+        };
+        measured.inspect_err(|_| pair.tell_logs())?;
     }
     serde_json::to_writer(std::io::stdout(), &report).map_err(Error::io("tell the figures"))
 }

@@ -93,10 +93,7 @@ impl Pair {
         match (found?, settled) {
             (Some(holder), _) => Ok(holder),
             (None, Ok(())) => Err(Error::NoClient),
-            (None, Err(error)) => {
-                self.tell_logs();
-                Err(error.into())
-            }
+            (None, Err(error)) => Err(error.into()),
         }
     }
 
@@ -109,7 +106,7 @@ impl Pair {
     }
 
     /// What the daemons have to say about a failure, for the person who looks into it.
-    fn tell_logs(&self) {
+    pub(crate) fn tell_logs(&self) {
         for node in &self.nodes {
             let log = node.host.read("/var/log/ha-log").unwrap_or_default();
             let said = node.job.as_ref().map(Job::said).unwrap_or_default();

@@ -10,8 +10,15 @@ use crate::products::{ADDRESS, Tempo};
 use crate::tap::What;
 use std::time::Duration;
 
+/// Measures a pair that is down.
+pub(crate) fn measure(pair: &mut Pair, rounds: usize, report: &mut Report) -> Result<(), Error> {
+    starts(pair, rounds, report)?;
+    takeovers(pair, rounds, report)?;
+    handovers(pair, rounds, report)
+}
+
 /// Both daemons are started: how long until the address answers. The pair must be down, and is up afterwards.
-pub(crate) fn starts(pair: &mut Pair, rounds: usize, report: &mut Report) -> Result<(), Error> {
+fn starts(pair: &mut Pair, rounds: usize, report: &mut Report) -> Result<(), Error> {
     for round in 0..rounds {
         if round > 0 {
             pair.power_cut()?;
@@ -32,7 +39,7 @@ pub(crate) fn starts(pair: &mut Pair, rounds: usize, report: &mut Report) -> Res
 ///
 /// What counts is the time from the last heartbeat of the dead node that came to the switch, which is what the
 /// survivor's own waiting starts from, to the first answer of the survivor.
-pub(crate) fn takeovers(pair: &mut Pair, rounds: usize, report: &mut Report) -> Result<(), Error> {
+fn takeovers(pair: &mut Pair, rounds: usize, report: &mut Report) -> Result<(), Error> {
     let dead_time = pair.product.dead_time(Tempo::Quick);
     for _ in 0..rounds {
         let holder = pair.settle()?;
@@ -55,7 +62,7 @@ pub(crate) fn takeovers(pair: &mut Pair, rounds: usize, report: &mut Report) -> 
 }
 
 /// The holder is told to hand over: how long the address did not answer.
-pub(crate) fn handovers(pair: &mut Pair, rounds: usize, report: &mut Report) -> Result<(), Error> {
+fn handovers(pair: &mut Pair, rounds: usize, report: &mut Report) -> Result<(), Error> {
     for _ in 0..rounds {
         let holder = pair.settle()?;
         let (old, new) = (pair.nodes[holder].hardware()?, pair.nodes[1 - holder].hardware()?);
