@@ -75,10 +75,11 @@ impl<const N: usize> Default for Deframer<N> {
 }
 
 impl<const N: usize> Deframer<N> {
-    /// A reader at the start of a line.
+    /// A reader that comes to a line somewhere: what stands before the first zero is the rest of a frame and is skipped
+    /// in silence. Every frame begins with a zero of its own.
     #[must_use]
     pub const fn new() -> Self {
-        Self { frame: [0; N], length: 0, state: State::Reading(DecoderState::Idle) }
+        Self { frame: [0; N], length: 0, state: State::Skipping }
     }
 
     /// Takes the next byte; returns the frame that it completes, if any. Empty frames are idle line.

@@ -2,6 +2,8 @@
 //! here, and needs another version number. `HEARTLINE_RECORD=1 cargo test -p heartline-core --test golden_frames`
 //! writes the file anew.
 
+#![cfg(test)]
+
 use std::fmt::Write;
 use std::path::Path;
 

@@ -28,9 +28,12 @@ pub fn run(arguments: &[OsString]) -> Result<ExitCode, Error> {
         return Err(Error::Usage("lab-init -- PROGRAM ARGUMENTS, as process 1"));
     }
     mount_file_systems()?;
-    let signals = signals()?;
+    // Whatever was blocked outside, the program starts with nothing blocked.
+    SigSet::empty().thread_set_mask().map_err(Error::io("unblock signals"))?;
     let what = format!("start {}", program.display());
     let child = Command::new(program).args(arguments).spawn().map_err(Error::io(what))?;
+    // Only now: a child inherits what its parent has blocked.
+    let signals = signals()?;
     reap(&signals, Some(pid_of(&child)))
 }
 
@@ -53,7 +56,7 @@ pub(crate) fn reap(signals: &SignalFd, program: Option<Pid>) -> Result<ExitCode,
     }
 }
 
-/// Takes the signals of process 1 out of their usual course. Children start without this mask.
+/// Takes the signals of process 1 out of their usual course. Children started from now on inherit this mask.
 pub(crate) fn signals() -> Result<SignalFd, Error> {
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {

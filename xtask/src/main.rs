@@ -30,7 +30,7 @@ struct Xtask {
 enum Command {
     /// Run every test: units, properties, and whole clusters of the release binary in namespaces.
     Test {
-        /// What `cargo test` is to be told besides, e.g. `-- --nocapture`.
+        /// What `cargo test` is to be told besides, e.g. a part of the names of the tests to run.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },

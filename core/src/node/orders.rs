@@ -136,9 +136,22 @@ impl Node {
             match self.outcome(&order) {
                 Some(answer) => {
                     self.orders.swap_remove(at);
+                    if answer != Answer::Done {
+                        self.forget_failed(&order);
+                    }
                     effects.order(Effect::Answer { id: order.id, answer });
                 }
                 None => at += 1,
+            }
+        }
+    }
+
+    /// An order that failed is over: it must not move anything later, when nobody expects it any more.
+    fn forget_failed(&mut self, order: &Order) {
+        for group in members_of(order.groups) {
+            let holds = self.group(group).state().holds();
+            if holds == (order.kind == Kind::Standby) {
+                self.group_mut(group).stance = Stance::Normal;
             }
         }
     }
@@ -162,7 +175,10 @@ impl Node {
         let runs_elsewhere = self.others().any(|(_, member)| {
             member.presence == Presence::Alive && member.report(group).state == GroupState::Running
         });
-        let nobody_can = self.winner(group).is_none();
+        let blocked_elsewhere = self.others().any(|(_, member)| {
+            member.presence == Presence::Alive && member.report(group).state == GroupState::Failed
+        });
+        let nobody_can = blocked_elsewhere || self.winner(group).is_none();
         match (kind, own.state()) {
             (_, GroupState::Failed) => Progress::Failed,
             (Kind::Standby, GroupState::Idle) if runs_elsewhere => Progress::Done,

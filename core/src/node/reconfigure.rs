@@ -23,7 +23,7 @@ pub enum ReconfigureError {
 
 impl Node {
     /// Takes another configuration and other keys. Members and groups that both configurations have keep their state.
-    /// The next step should follow at once.
+    /// Orders that wait for their outcome are forgotten; the shell answers them. The next step should follow at once.
     ///
     /// # Errors
     /// [`ReconfigureError`]; nothing was changed then.
@@ -58,6 +58,9 @@ impl Node {
             let mut member = known.unwrap_or_else(|| Member::new(&config, now));
             // Reports are in the order of the old configuration; the next heartbeat brings them in that of the new one.
             member.reports.clear();
+            if config.links != self.config.links {
+                member.links = Default::default();
+            }
             member
         };
         self.members = config.members.iter().map(kept).collect();
@@ -66,6 +69,7 @@ impl Node {
             self.pings = super::pings::Pings::new(usize::from(config.pings), now);
         }
         self.differing = 0;
+        self.orders.clear();
         self.config = config;
         self.keys = keys;
         self.next_heartbeat = now;

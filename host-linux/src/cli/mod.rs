@@ -1,4 +1,4 @@
-//! The commands: one binary, many names. Every command is a function from words to an [`Output`]; the daemon
+//! The commands: one binary, many names. Every command is a function from words to an `Output`; the daemon
 //! decides, the commands ask and show.
 
 mod background;

@@ -49,6 +49,9 @@ const MEDIA_STEP: usize = 100;
 pub fn run(options: Options) -> ExitCode {
     // The original's: what scripts create is readable.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    // A careless parent may have left signals blocked; without SIGCHLD no job would ever end. It cannot fail: the
+    // arguments are constants.
+    let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
     match startup::start(options) {
         Ok(daemon) => daemon.run(),
         Err(code) => code,
@@ -91,15 +94,15 @@ impl Daemon {
         log: Log,
         mut server: Server,
         pid_file: PidFile,
-    ) -> Result<Self, (Log, io::Error)> {
+    ) -> Result<Self, Box<(Log, io::Error)>> {
         let (poll, signals) = match set_up(&mut server) {
             Ok(parts) => parts,
-            Err(error) => return Err((log, error)),
+            Err(error) => return Err(Box::new((log, error))),
         };
         let registry = || poll.registry().try_clone();
         let (media_registry, runner_registry, fencer_registry) = match (registry(), registry(), registry()) {
             (Ok(media), Ok(runner), Ok(fencer)) => (media, runner, fencer),
-            (Err(error), ..) | (_, Err(error), _) | (_, _, Err(error)) => return Err((log, error)),
+            (Err(error), ..) | (_, Err(error), _) | (_, _, Err(error)) => return Err(Box::new((log, error))),
         };
         let now = clock::monotonic();
         let environment = Environment::of(&configuration);

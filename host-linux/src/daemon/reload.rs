@@ -1,13 +1,15 @@
 //! SIGHUP: the files are read anew. A bad file is refused and everything stays as it was; a good one is taken without
 //! stopping anything that both configurations have.
 
+use heartline_core::Input;
+
 use super::core_config::core_config;
 use super::startup::{read, why_not};
 use super::status::Extra;
 use super::{Daemon, MEDIA_STEP};
 use crate::clock;
 use crate::config::Configuration;
-use crate::control::Outcome;
+use crate::control::{Outcome, Reply};
 use crate::log::Level;
 use crate::log::render::Names;
 use crate::media::Media;
@@ -46,6 +48,7 @@ impl Daemon {
             self.media = media;
         }
         self.take_over(new);
+        self.step(Input::Tick);
         Outcome::done("Configuration reread.")
     }
 
@@ -61,6 +64,10 @@ impl Daemon {
     }
 
     fn take_over(&mut self, new: Configuration) {
+        for (_, client) in self.waiting.drain() {
+            let outcome = Outcome::failed(1, "the configuration changed meanwhile; see `heartline status`");
+            self.server.reply(client, &Reply::Result(outcome));
+        }
         if new.logging != self.configuration.logging {
             for problem in self.log.configure(&new.logging, false) {
                 self.log.write(Level::Warn, &problem.to_string());

@@ -71,8 +71,11 @@ pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
         }
     }
     let node = Node::new(core, keys, Generation(generation.number), clock::core_now());
-    let mut daemon = Daemon::new(&options, configuration, node, log, server, pid_file)
-        .map_err(|(mut log, error)| fail(&mut log, format!("Cannot set up the main loop: {error}")))?;
+    let mut daemon =
+        Daemon::new(&options, configuration, node, log, server, pid_file).map_err(|failure| {
+            let (mut log, error) = *failure;
+            fail(&mut log, format!("Cannot set up the main loop: {error}"))
+        })?;
     if let Err(error) = options.report_up() {
         daemon.log.write(Level::Warn, &format!("Cannot let go of the terminal: {error}"));
     }

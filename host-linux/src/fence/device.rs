@@ -34,7 +34,15 @@ pub(super) fn invocation(
     } else {
         (stonith_arguments(device, host), Input::Nothing)
     };
-    Ok(Invocation { program, arguments, variables: Vec::new(), input, stdout: Destination::Lines, limit })
+    Ok(Invocation {
+        program,
+        name: None,
+        arguments,
+        variables: Vec::new(),
+        input,
+        stdout: Destination::Lines,
+        limit,
+    })
 }
 
 /// `stonith -t TYPE [NAME=VALUE ... | -p VALUES | -F FILE] -T reset HOST`

@@ -46,6 +46,8 @@ pub(crate) enum Input {
 pub(crate) struct Invocation {
     /// A full path.
     pub(crate) program: PathBuf,
+    /// The name under which it is called, where that is not its path.
+    pub(crate) name: Option<&'static str>,
     /// The arguments, without the program's name.
     pub(crate) arguments: Vec<String>,
     /// Variables that only this call gets, over the environment.
@@ -330,8 +332,8 @@ fn natural_end(status: ExitStatus) -> End {
 }
 
 /// The standard library starts a child with `posix_spawn` as long as nothing else is asked of it: fast also for a
-/// process whose memory is locked. It gives the child an empty signal mask and the default action for SIGPIPE;
-/// `exec` itself does that for every signal that is caught here.
+/// process whose memory is locked. The child gets this thread's signal mask, which the daemon keeps empty, and the
+/// default action for SIGPIPE and for every signal that is caught here.
 fn start(
     invocation: &Invocation,
     environment: &Environment,
@@ -341,6 +343,9 @@ fn start(
     let mut command = Command::new(interpreter.map_or(invocation.program.clone().into(), OsString::from));
     if interpreter.is_some() {
         command.arg(&invocation.program);
+    }
+    if let Some(name) = invocation.name {
+        command.arg0(name);
     }
     let stdin = match &invocation.input {
         Input::Nothing => Stdio::null(),

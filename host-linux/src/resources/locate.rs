@@ -112,6 +112,7 @@ impl Locator {
         let mut arguments = resource.arguments.clone();
         let mut variables = Vec::new();
         let mut input = Input::Nothing;
+        let mut called = None;
         let program = match Agent::of(resource) {
             Agent::BuiltIn(name) => {
                 arguments.splice(0..0, ["agent".to_owned(), name.to_owned()]);
@@ -119,6 +120,8 @@ impl Locator {
                 if let Some(socket) = self.announcing_socket.as_ref().filter(|_| agents::is_address(name)) {
                     input = Input::Lent(Rc::clone(socket));
                 }
+                // The daemon may run under the name `heartbeat`, which knows no agents.
+                called = Some("heartline");
                 self.own_executable.clone()
             }
             Agent::Script(name) => {
@@ -148,7 +151,7 @@ impl Locator {
             }
         };
         let stdout = if action == Action::Status { Destination::Captured } else { Destination::Lines };
-        Ok(Invocation { program, arguments, variables, input, stdout, limit })
+        Ok(Invocation { program, name: called, arguments, variables, input, stdout, limit })
     }
 
     fn script(&self, name: &str) -> Result<PathBuf, LocateError> {

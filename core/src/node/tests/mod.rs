@@ -239,6 +239,13 @@ fn a_failed_stop_blocks_the_group_or_reboots() {
         assert_eq!(world.owners(0), [owner], "{stop_failure:?}: nobody starts what may still run elsewhere");
         if stop_failure == StopFailure::Block {
             assert_eq!(world.answers[&1], Answer::NotMoved(GROUP));
+            world.order(1, 2, Command::Takeover(Scope::All));
+            assert_eq!(
+                world.answers[&2],
+                Answer::NotMoved(GROUP),
+                "what is blocked elsewhere cannot be taken"
+            );
+            assert_eq!(world.node(1).group_here(GROUP).unwrap().stance(), Stance::Normal);
         }
     }
 }
