@@ -32,10 +32,10 @@ use std::time::Duration;
 struct Arguments {
     /// How often each thing that happens is measured for Heartline.
     #[arg(long, default_value_t = 20, value_name = "N")]
-    rounds: usize,
+    rounds: u32,
     /// The same for the others, which take longer.
     #[arg(long, default_value_t = 5, value_name = "N")]
-    peer_rounds: usize,
+    peer_rounds: u32,
     /// How long the processor is watched, in seconds.
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     seconds: u64,

@@ -70,6 +70,9 @@ pub(crate) trait Product {
     /// The programs whose size counts, given the program under test.
     fn programs(&self, heartline: &Path) -> Vec<PathBuf>;
 
+    /// How often heartbeats are sent.
+    fn interval(&self, tempo: Tempo) -> Duration;
+
     /// The silence after which a node counts as dead, from the last heartbeat that arrived.
     fn dead_time(&self, tempo: Tempo) -> Duration;
 

@@ -27,6 +27,10 @@ impl Product for Heartbeat {
         vec![PROGRAM.into()]
     }
 
+    fn interval(&self, _tempo: Tempo) -> Duration {
+        Duration::from_millis(200)
+    }
+
     fn dead_time(&self, _tempo: Tempo) -> Duration {
         Duration::from_secs(1)
     }

@@ -17,6 +17,13 @@ impl Product for Heartline {
         vec![heartline.to_owned()]
     }
 
+    fn interval(&self, tempo: Tempo) -> Duration {
+        match tempo {
+            Tempo::Quick => Duration::from_millis(20),
+            Tempo::Steady => Duration::from_millis(200),
+        }
+    }
+
     fn dead_time(&self, tempo: Tempo) -> Duration {
         match tempo {
             Tempo::Quick => Duration::from_millis(200),

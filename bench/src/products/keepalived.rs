@@ -23,16 +23,23 @@ impl Product for Keepalived {
         vec![PROGRAM.into()]
     }
 
+    fn interval(&self, tempo: Tempo) -> Duration {
+        match tempo {
+            Tempo::Quick => Duration::from_millis(10),
+            Tempo::Steady => Duration::from_millis(200),
+        }
+    }
+
     /// Three intervals and the skew of the lower priority (RFC 5798, 6.1).
     fn dead_time(&self, tempo: Tempo) -> Duration {
-        let interval = interval(tempo);
+        let interval = self.interval(tempo);
         interval * 3 + interval * (256 - PRIORITIES[1]) / 256
     }
 
     fn install(&self, host: &mut Host, tempo: Tempo, _serial: Option<&NullModem>) -> Result<(), Error> {
         let first = host.name() == HOSTS[0];
         let priority = PRIORITIES[usize::from(!first)];
-        let interval = interval(tempo).as_secs_f64();
+        let interval = self.interval(tempo).as_secs_f64();
         let configuration = format!(
             "global_defs {{\n vrrp_version 3\n vrrp_garp_master_repeat 1\n}}\n\
              vrrp_instance bench {{\n state BACKUP\n nopreempt\n interface eth0\n virtual_router_id 51\n \
@@ -62,12 +69,5 @@ impl Product for Keepalived {
         }
         holder.job = Some(self.start(&mut holder.host)?);
         Ok(())
-    }
-}
-
-fn interval(tempo: Tempo) -> Duration {
-    match tempo {
-        Tempo::Quick => Duration::from_millis(10),
-        Tempo::Steady => Duration::from_millis(200),
     }
 }
