@@ -108,7 +108,7 @@ fn ha_cf(times: &str, tempo: Tempo, serial: Option<&Path>) -> String {
 fn write_cluster_files(host: &Host, ha_cf: &str) -> Result<(), Error> {
     host.write("/etc/ha.d/ha.cf", ha_cf, 0o644)?;
     host.write("/etc/ha.d/authkeys", "auth 1\n1 sha1 the-benchmark\n", 0o600)?;
-    host.write("/etc/ha.d/haresources", format!("{} {ADDRESS}/24/eth0\n", HOSTS[0]), 0o644)?;
+    host.write("/etc/ha.d/haresources", format!("{} IPaddr2::{ADDRESS}/24/eth0\n", HOSTS[0]), 0o644)?;
     Ok(())
 }
 

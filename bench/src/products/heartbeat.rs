@@ -4,6 +4,8 @@ use super::{Product, Tempo, ha_cf, must, write_cluster_files};
 use crate::error::Error;
 use crate::pair::Node;
 use heartline_lab::{Host, Job, NullModem};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,7 +20,8 @@ const SCRIPTS: [&str; 4] =
 const RUNTIME_DIRECTORIES: &str = "install -d -m 0750 -o hacluster -g haclient \
      /run/heartbeat /run/heartbeat/ccm /run/heartbeat/crm /run/heartbeat/dopd";
 const STATE_DIRECTORIES: &str = "install -d -m 0750 -o hacluster -g haclient \
-     /var/lib/heartbeat /var/lib/heartbeat/api /var/lib/heartbeat/casual /var/lib/heartbeat/ccm";
+     /var/lib/heartbeat /var/lib/heartbeat/api /var/lib/heartbeat/casual /var/lib/heartbeat/ccm \
+     /var/lib/heartbeat/cores /var/lib/heartbeat/cores/root";
 
 pub(super) struct Heartbeat;
 
@@ -36,8 +39,8 @@ impl Product for Heartbeat {
     }
 
     fn install(&self, host: &mut Host, tempo: Tempo, serial: Option<&NullModem>) -> Result<(), Error> {
-        for script in SCRIPTS {
-            host.bind(Path::new(script), Path::new(script))?;
+        for scripts in SCRIPTS {
+            copy(host, Path::new(scripts))?;
         }
         let times = "keepalive 200ms\ndeadtime 1\nwarntime 500ms\ninitdead 10\n";
         write_cluster_files(host, &ha_cf(times, tempo, serial.and_then(|cable| cable.device(host))))
@@ -64,4 +67,18 @@ impl Product for Heartbeat {
     fn hand_over(&self, holder: &mut Node) -> Result<(), Error> {
         must(&holder.host, &[HB_STANDBY]).map(drop)
     }
+}
+
+/// Copies a file, or the files of a directory, from this machine to the same place on the host's disk.
+fn copy(host: &Host, path: &Path) -> Result<(), Error> {
+    let failed = || Error::io(format!("copy {}", path.display()));
+    if path.is_dir() {
+        for entry in fs::read_dir(path).map_err(failed())? {
+            copy(host, &entry.map_err(failed())?.path())?;
+        }
+        return Ok(());
+    }
+    let mode = fs::metadata(path).map_err(failed())?.permissions().mode() & 0o7777;
+    host.write(path, fs::read(path).map_err(failed())?, mode)?;
+    Ok(())
 }
