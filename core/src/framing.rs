@@ -201,7 +201,9 @@ mod tests {
 
     #[test]
     fn endless_garbage_is_refused_once_before_it_ends() {
-        let garbage = [0xff; 4 * FRAME_BYTES_MAX];
+        let mut garbage = [0xff; 4 * FRAME_BYTES_MAX];
+        assert_eq!(read(&[&garbage]), [], "it may be the rest of a frame that we came too late for");
+        garbage[0] = 0;
         assert_eq!(read(&[&garbage]), [Err(FramingError::TooLong)]);
         assert_eq!(
             read(&[&garbage, &on_the_line(b"next")]),

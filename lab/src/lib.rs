@@ -45,7 +45,7 @@ use std::process::ExitCode;
 /// `None` when the first argument is none of the lab's.
 ///
 /// The helpers: `lab-init -- PROGRAM ARGUMENTS`, `lab-host PLAN`, `lab-probe ADDRESS PORT PATH INTERVAL_MS`,
-/// `lab-web ROOT ADDRESS:PORT`. To be called before any thread is started.
+/// `lab-web ROOT... ADDRESS:PORT`. To be called before any thread is started.
 #[must_use]
 pub fn dispatch(arguments: &[OsString]) -> Option<ExitCode> {
     let (helper, arguments) = arguments.split_first()?;

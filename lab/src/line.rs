@@ -2,15 +2,19 @@
 
 use crate::clock;
 use crate::error::Error;
+use crate::processes;
 use nix::fcntl::{FlockArg, OFlag};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::time::TimeSpec;
+use nix::unistd::Pid;
 use serialport::{ClearBuffer, SerialPort, TTYPort};
 use std::collections::VecDeque;
+use std::fs;
 use std::io::{PipeReader, Read};
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -45,8 +49,8 @@ pub(crate) struct End {
     slave: TTYPort,
     terminal: PathBuf,
     openings: Inotify,
-    /// How many times the port is open on the host.
-    readers: usize,
+    /// Whether the port is open on the host.
+    is_open: bool,
 }
 
 impl End {
@@ -63,7 +67,7 @@ impl End {
         let openings = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).map_err(watch())?;
         let events = AddWatchFlags::IN_OPEN | AddWatchFlags::IN_CLOSE;
         openings.add_watch(&terminal, events).map_err(watch())?;
-        Ok(Self { master, slave, terminal, openings, readers: 0 })
+        Ok(Self { master, slave, terminal, openings, is_open: false })
     }
 
     /// The path of the host's side, in the world.
@@ -71,30 +75,36 @@ impl End {
         &self.terminal
     }
 
-    /// Learns who opened and closed the port. After the last, a real port is as new: what was not read is gone,
-    /// and it is nobody's, even if its holder was killed.
-    fn count_readers(&mut self) {
+    /// Learns whether the port is open on the host. After the last closing, a real port is as new: what was not
+    /// read is gone, and it is nobody's, even if its holder was killed.
+    fn look_for_readers(&mut self) {
+        // Events only tell when to look: several closings may come as one.
         let Ok(events) = self.openings.read_events() else { return };
-        for event in events {
-            if event.mask.contains(AddWatchFlags::IN_OPEN) {
-                self.readers += 1;
-                continue;
-            }
-            self.readers = self.readers.saturating_sub(1);
-            if self.readers == 0 {
-                // Closing a copy takes the port's exclusive mode away. Neither can fail on a terminal held open.
-                drop(self.slave.try_clone_native());
-                let _ = self.slave.clear(ClearBuffer::Input);
-            }
+        self.is_open = is_held_by_others(&self.terminal);
+        if !self.is_open && events.iter().any(|event| event.mask.intersects(AddWatchFlags::IN_CLOSE)) {
+            // Closing a copy takes the port's exclusive mode away. Neither can fail on a terminal held open.
+            drop(self.slave.try_clone_native());
+            let _ = self.slave.clear(ClearBuffer::Input);
         }
     }
 
     /// Gives bytes to the host; they are lost when it does not read.
     fn deliver(&self, bytes: &[u8]) {
-        if self.readers > 0 && !bytes.is_empty() {
+        if self.is_open && !bytes.is_empty() {
             let _ = nix::unistd::write(&self.master, bytes);
         }
     }
+}
+
+/// Whether any process but this one has a terminal open.
+fn is_held_by_others(terminal: &Path) -> bool {
+    let identity = |path: &Path| path.metadata().map(|data| (data.dev(), data.ino())).ok();
+    let Some(wanted) = identity(terminal) else { return false };
+    let others = processes::all(Path::new("/proc")).unwrap_or_default().into_iter();
+    others.filter(|&pid| pid != Pid::this()).any(|pid| {
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        files.into_iter().any(|file| identity(&file.path()) == Some(wanted))
+    })
 }
 
 /// Gives up the lock that `serialport` takes: the host's programs are to have it.
@@ -128,7 +138,7 @@ impl Line {
                     wire.obey(order, odd, now);
                 }
             }
-            self.ends.iter_mut().for_each(End::count_readers);
+            self.ends.iter_mut().for_each(End::look_for_readers);
             for from in [0, 1] {
                 let (wire, to) = (&mut self.wires[from], &self.ends[1 - from]);
                 wire.send_from(&self.ends[from].master, now);

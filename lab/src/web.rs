@@ -22,15 +22,19 @@ const REQUEST_MAX: u64 = 8 * 1024;
 /// How long a visitor may stay silent.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Runs `ROOT ADDRESS:PORT`: serves the files below ROOT until SIGTERM or SIGINT, and then ends in good order.
+/// Runs `ROOT... ADDRESS:PORT`: serves the files below the first ROOT that has them, until SIGTERM or SIGINT, and then ends in good order.
 /// Called through [`dispatch`](crate::dispatch), before any thread is started.
 ///
 /// # Errors
-/// The arguments are not understood, ROOT is not there, or the address cannot be had.
+/// The arguments are not understood, a ROOT is not there, or the address cannot be had.
 pub fn run(arguments: &[OsString]) -> Result<ExitCode, Error> {
-    let [root, address] = arguments else { return Err(Error::Usage("lab-web ROOT ADDRESS:PORT")) };
-    let address = address.to_str().ok_or(Error::Usage("lab-web ROOT ADDRESS:PORT"))?;
-    let root = Path::new(root).canonicalize().map_err(Error::io(format!("find {}", root.display())))?;
+    const USAGE: Error = Error::Usage("lab-web ROOT... ADDRESS:PORT");
+    let [roots @ .., address] = arguments else { return Err(USAGE) };
+    let address = address.to_str().filter(|_| !roots.is_empty()).ok_or(USAGE)?;
+    let canonical = |root: &OsString| {
+        Path::new(root).canonicalize().map_err(Error::io(format!("find {}", root.display())))
+    };
+    let roots = roots.iter().map(canonical).collect::<Result<Vec<_>, _>>()?;
     let mut ends = SigSet::empty();
     ends.add(Signal::SIGTERM);
     ends.add(Signal::SIGINT);
@@ -39,12 +43,12 @@ pub fn run(arguments: &[OsString]) -> Result<ExitCode, Error> {
     // The standard library sets SO_REUSEADDR: a restart does not wait for old connections.
     let listener = TcpListener::bind(address).map_err(Error::io(format!("listen on {address}")))?;
     listener.set_nonblocking(true).map_err(Error::io("listen without waiting"))?;
-    serve(&listener, &ends, &root)?;
+    serve(&listener, &ends, roots)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn serve(listener: &TcpListener, ends: &SignalFd, root: &Path) -> Result<(), Error> {
-    let root = Arc::new(root.to_owned());
+fn serve(listener: &TcpListener, ends: &SignalFd, roots: Vec<PathBuf>) -> Result<(), Error> {
+    let roots = Arc::new(roots);
     loop {
         let mut descriptors =
             [PollFd::new(ends.as_fd(), PollFlags::POLLIN), PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
@@ -57,18 +61,18 @@ fn serve(listener: &TcpListener, ends: &SignalFd, root: &Path) -> Result<(), Err
         }
         // A visitor may be gone before it is let in.
         let Ok((visitor, _)) = listener.accept() else { continue };
-        // Each visitor holds one more reference to the root.
-        if Arc::strong_count(&root) > VISITORS_MAX {
+        // Each visitor holds one more reference to the roots.
+        if Arc::strong_count(&roots) > VISITORS_MAX {
             let _ = refuse(&visitor, "503 Service Unavailable");
             continue;
         }
-        let root = Arc::clone(&root);
+        let roots = Arc::clone(&roots);
         // A failure concerns this visitor alone, and it has noticed.
-        let _ = thread::Builder::new().spawn(move || answer(&visitor, &root));
+        let _ = thread::Builder::new().spawn(move || answer(&visitor, &roots));
     }
 }
 
-fn answer(visitor: &TcpStream, root: &Path) -> io::Result<()> {
+fn answer(visitor: &TcpStream, roots: &[PathBuf]) -> io::Result<()> {
     visitor.set_nonblocking(false)?;
     visitor.set_nodelay(true)?;
     visitor.set_read_timeout(Some(PATIENCE))?;
@@ -87,7 +91,8 @@ fn answer(visitor: &TcpStream, root: &Path) -> io::Result<()> {
     if !matches!(*method, "GET" | "HEAD") {
         return refuse(visitor, "405 Method Not Allowed");
     }
-    let found = find(root, path).and_then(|file| Some((content_type(&file), File::open(file).ok()?)));
+    let found = roots.iter().find_map(|root| find(root, path));
+    let found = found.and_then(|file| Some((content_type(&file), File::open(file).ok()?)));
     let Some((content_type, file)) = found else { return refuse(visitor, "404 Not Found") };
     let length = file.metadata()?.len();
     head(visitor, "200 OK", content_type, length)?;

@@ -96,10 +96,12 @@ fn forward_signals(signals: &SignalFd, over: &PipeReader, unshare: Pid) {
         }
         while let Ok(Some(signal)) = signals.read_signal() {
             let number = i32::try_from(signal.ssi_signo).unwrap_or_default();
-            if let (true, Ok(signal)) = (signal.ssi_code != libc::SI_KERNEL, Signal::try_from(number)) {
+            let Ok(name) = Signal::try_from(number) else { continue };
+            // Of a terminal that hangs up, the kernel tells the leader of the session alone.
+            if signal.ssi_code != libc::SI_KERNEL || name == Signal::SIGHUP {
                 for init in processes::children(unshare) {
                     // The world may have ended in this moment.
-                    let _ = kill(init, signal);
+                    let _ = kill(init, name);
                 }
             }
         }

@@ -69,9 +69,12 @@ impl Member {
             }
         }
         let left = self.links_up();
-        if lost && left.len() == 1 && self.presence == Presence::Alive {
-            // 16 links fit in a u8.
-            let link = LinkIndex(u8::try_from(left.0.trailing_zeros()).unwrap_or(u8::MAX));
+        // 16 links fit in a u8.
+        let link = LinkIndex(u8::try_from(left.0.trailing_zeros()).unwrap_or(u8::MAX));
+        // A path that is about to be given up as well is none that is left.
+        let works = |heard: Instant| now.since(heard) <= self.keepalive.times(2);
+        let one_left = left.len() == 1 && self.link(link).heard.is_some_and(works);
+        if lost && one_left && self.presence == Presence::Alive {
             effects.say(Notice::OnePathLeft { member, link });
         }
     }

@@ -11,9 +11,9 @@ use super::hb_transfer::{standby_scope, takeover_scope};
 use super::places::Places;
 use super::status::{Palette, render_status};
 use super::transfer::{Patience, carry_out, show_step, unanswered};
-use super::{Output, background, check};
+use super::{Output, background, check, serial_test};
 use crate::control::{Client, Request, Scope};
-use crate::{agents, daemon};
+use crate::{agents, daemon, demo};
 
 /// How long `status` waits for a daemon that is there and does not answer.
 const STATUS_LIMIT: Duration = Duration::from_secs(5);
@@ -73,6 +73,14 @@ enum Command {
         /// The directory with ha.cf, authkeys and haresources [default: /etc/ha.d].
         directory: Option<PathBuf>,
     },
+    /// Send a line over a null-modem cable, or wait for one, while no daemon uses it.
+    ///
+    /// Start --receive on one host, then --send on the other. Exits with 0 if the line passed.
+    SerialTest(serial_test::SerialTest),
+    /// Show a whole cluster at work: two hosts and their cables, played on this machine alone.
+    ///
+    /// Exits with 0 if every step went as it should.
+    Demo(demo::Options),
     /// Run the daemon in the foreground.
     Daemon(Daemon),
     /// Run a built-in resource agent as the daemon does: arguments, then a verb.
@@ -167,6 +175,8 @@ pub(super) fn run(words: Vec<OsString>, places: &Places) -> ExitCode {
             let code = if findings.errors { 6 } else { 0 };
             Output { stdout: findings.text, code, ..Output::default() }.print()
         }
+        Command::SerialTest(test) => serial_test::run(&test).print(),
+        Command::Demo(options) => demo::run(&options),
         Command::Daemon(options) => run_daemon(options, places),
         Command::Agent { name, words } => match words.split_last() {
             Some((verb, arguments)) => agents::run(&name, arguments, verb),
@@ -243,6 +253,18 @@ mod tests {
         };
         assert_eq!(name, "IPaddr");
         assert_eq!(words, ["10.0.0.1/24/eth0", "--odd", "start"]);
+    }
+
+    #[test]
+    fn a_line_is_either_sent_or_received() {
+        let parse = |words: &[&str]| {
+            let line = ["heartline", "serial-test", "/dev/ttyS0"].iter().chain(words);
+            Heartline::try_parse_from(line).is_ok()
+        };
+        assert!(parse(&["--send", "hello"]));
+        assert!(parse(&["--receive", "--baud", "9600", "--timeout", "5"]));
+        assert!(!parse(&[]));
+        assert!(!parse(&["--send", "hello", "--receive"]));
     }
 
     #[test]

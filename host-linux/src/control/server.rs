@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use mio::event::Event;
 use mio::net::UnixListener;
 use mio::{Interest, Registry, Token};
+use nix::errno::Errno;
 use nix::unistd::{Gid, Group};
 
 use super::protocol::{Outcome, Reply, Request};
@@ -230,8 +231,10 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 }
 
 fn restrict(path: &Path, readers: Option<Gid>) -> io::Result<()> {
-    if readers.is_some() {
-        nix::unistd::chown(path, None, readers)?;
+    match readers.map(|readers| nix::unistd::chown(path, None, Some(readers))) {
+        // A group that is not mapped into this user namespace cannot be had: the socket stays root's.
+        None | Some(Ok(()) | Err(Errno::EINVAL)) => {}
+        Some(Err(error)) => return Err(error.into()),
     }
     fs::set_permissions(path, fs::Permissions::from_mode(0o660))
 }

@@ -107,8 +107,11 @@ impl Daemon {
         let now = clock::monotonic();
         let environment = Environment::of(&configuration);
         let executable = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
-        let directories =
-            Directories { config_dir: options.config_dir.clone(), init_d: PathBuf::from("/etc/init.d") };
+        let directories = Directories {
+            config_dir: options.config_dir.clone(),
+            init_d: PathBuf::from("/etc/init.d"),
+            run_dir: options.run_dir.clone(),
+        };
         Ok(Self {
             media: Media::open(&configuration.media, &configuration.pings, media_registry, MEDIA, now),
             media_token: MEDIA,

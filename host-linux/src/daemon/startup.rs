@@ -14,6 +14,7 @@ use crate::config::{self, Configuration, Diagnostic, RealSystem, Severity};
 use crate::control::{self, server::Server};
 use crate::durable::{self, GenerationOrigin, PidFile, PidFileError};
 use crate::log::{Level, Log};
+use crate::resources;
 
 /// The original's exit status for a configuration that is refused.
 const CONFIGURATION_ERROR: u8 = 6;
@@ -45,6 +46,12 @@ pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
         }
         _ => fail(&mut log, error.to_string()),
     })?;
+    for pid in resources::end_leftovers(&options.run_dir) {
+        let text = format!(
+            "The agent with process id {pid} was left running by a daemon that was killed; it was ended"
+        );
+        log.write(Level::Warn, &text);
+    }
     let generation =
         durable::next_generation(&options.state_dir).map_err(|error| fail(&mut log, error.to_string()))?;
     match generation.origin {

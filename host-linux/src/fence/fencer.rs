@@ -141,7 +141,7 @@ impl Fencer {
             devices,
             environment,
             limit: LIMIT,
-            children: Children::new(registry, first_token),
+            children: Children::new(registry, first_token, None),
             jobs: Vec::new(),
             completed: Vec::new(),
             remarks: Vec::new(),

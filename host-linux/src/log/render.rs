@@ -130,10 +130,7 @@ fn text(notice: &Notice, names: &Names) -> String {
         ),
         Notice::PingUp(ping) => format!("Status update for node {}: status ping", ping_name(ping)),
         Notice::PingDead(ping) => format!("node {}: is dead (it answers no pings)", ping_name(ping)),
-        Notice::PingsCount(count) => {
-            let all = names.ping_count();
-            format!("Ping node count is {count} of {all}: resources go where more ping nodes are reachable")
-        }
+        Notice::PingsCount(count) => format!("Ping node count is {count} of {} now", names.ping_count()),
         Notice::ConfigurationDiffers { member, ours, theirs } => {
             configuration_differs(node(member), *ours, *theirs, names)
         }

@@ -8,6 +8,7 @@ use mio::{Registry, Token};
 
 use super::child::{Child, End, Invocation, Stream};
 use super::environment::Environment;
+use super::ledger::Ledger;
 
 /// So many children may run at once.
 const CHILDREN_MAX: usize = 128;
@@ -22,6 +23,8 @@ pub(crate) struct Children {
     unkillable: Vec<std::process::Child>,
     lines: Vec<Line>,
     ended: Vec<Ended>,
+    /// Where those are written down that must not outlive this daemon.
+    ledger: Option<Ledger>,
 }
 
 /// A line that a child wrote, or how many were not passed on.
@@ -53,7 +56,7 @@ impl Children {
     /// The number of tokens that are used, beginning with the first.
     pub(crate) const TOKENS: usize = 2 * CHILDREN_MAX;
 
-    pub(crate) fn new(registry: Registry, first_token: usize) -> Self {
+    pub(crate) fn new(registry: Registry, first_token: usize, ledger: Option<Ledger>) -> Self {
         Self {
             registry,
             first_token,
@@ -61,6 +64,7 @@ impl Children {
             unkillable: Vec::new(),
             lines: Vec::new(),
             ended: Vec::new(),
+            ledger,
         }
     }
 
@@ -83,6 +87,9 @@ impl Children {
         let token = self.first_token + 2 * slot;
         let tokens = [Token(token), Token(token + 1)];
         let child = Child::spawn(invocation, environment, &self.registry, tokens, now)?;
+        if let Some(ledger) = &self.ledger {
+            ledger.enter(child.pid());
+        }
         self.slots[slot] = Some((owner, child));
         Ok(())
     }
@@ -166,6 +173,9 @@ impl Children {
     fn remove(&mut self, slot: usize, end: End, now: Instant) {
         let Some((owner, mut child)) = self.slots[slot].take() else { return };
         let pid = child.pid();
+        if let Some(ledger) = &self.ledger {
+            ledger.strike(pid);
+        }
         let lines = &mut self.lines;
         child.close(&self.registry, now, |stream, text| {
             lines.push(Line { owner, pid, text: LineText::Written(stream, text) });

@@ -14,13 +14,15 @@ use super::status::StatusRule;
 use crate::agents;
 use crate::config::Resource;
 
-/// Where the scripts are looked for.
+/// Where things are looked for and kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directories {
     /// The directory of the configuration; scripts are in its `resource.d`.
     pub config_dir: PathBuf,
     /// The directory of the init scripts, looked at next (`/etc/init.d`).
     pub init_d: PathBuf,
+    /// Where running agents are written down (`/run`).
+    pub run_dir: PathBuf,
 }
 
 /// Why there is no agent for a resource.

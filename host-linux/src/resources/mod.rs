@@ -7,6 +7,7 @@
 mod child;
 mod children;
 mod environment;
+mod ledger;
 mod locate;
 mod output;
 mod remark;
@@ -15,6 +16,7 @@ mod sequence;
 mod status;
 
 pub use environment::Environment;
+pub use ledger::end_leftovers;
 pub use locate::Directories;
 pub use remark::{Output, Remark, Severity};
 pub use runner::Runner;

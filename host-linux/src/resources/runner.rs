@@ -10,6 +10,7 @@ use mio::{Registry, Token};
 use super::child::{End, Invocation, Stream};
 use super::children::{Children, Ended, Line, LineText};
 use super::environment::Environment;
+use super::ledger::Ledger;
 use super::locate::{Agent, Directories, Locator};
 use super::remark::{Output, Remark};
 use super::sequence::{Action, Answer, Operation, Outcome, Sequence, Step};
@@ -64,6 +65,7 @@ impl Runner {
         registry: Registry,
         first_token: usize,
     ) -> Self {
+        let ledger = Ledger::in_run_dir(&directories.run_dir);
         Self {
             groups,
             limits,
@@ -73,7 +75,7 @@ impl Runner {
                 own_executable,
                 announcing_socket: agents::announcing_socket().ok().map(Rc::new),
             },
-            children: Children::new(registry, first_token),
+            children: Children::new(registry, first_token, Some(ledger)),
             jobs: Vec::new(),
             completed: Vec::new(),
             remarks: Vec::new(),

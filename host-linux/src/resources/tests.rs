@@ -73,7 +73,11 @@ impl World {
             groups.iter().map(|words| group(words)).collect(),
             limits,
             environment,
-            Directories { config_dir: scripts.path("ha.d"), init_d: scripts.path("init.d") },
+            Directories {
+                config_dir: scripts.path("ha.d"),
+                init_d: scripts.path("init.d"),
+                run_dir: scripts.path("run"),
+            },
             scripts.path("heartline"),
             main.registry(),
             FIRST_TOKEN,

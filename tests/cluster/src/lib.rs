@@ -1,1 +1,31 @@
-//! Whole clusters of the real binary in namespaces.
+//! Whole clusters of the real binary in namespaces: two hosts, their cables, their files, and what really runs.
+//!
+//! A [`Plan`] says what the cluster is made of and what its files say; [`Cluster`] is that cluster, and judges it
+//! by what is there: processes, addresses, mounts, answers to a client. The word of the daemons must agree with
+//! it. What is done to the cluster is the business of the scenarios, in `tests/`.
+
+mod client;
+mod clock;
+mod cluster;
+mod error;
+mod node;
+mod plan;
+mod reality;
+mod service;
+mod watch;
+
+pub use client::fetch;
+pub use cluster::Cluster;
+pub use error::Error;
+pub use node::Node;
+pub use plan::{Group, Plan};
+pub use service::{Call, Fault};
+pub use watch::DoubleRun;
+
+use std::time::Duration;
+
+/// Long enough for anything that is going to happen on a busy machine.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// What most functions here give.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -51,6 +51,7 @@ fn the_survivor_takes_over_after_the_dead_time_and_gives_back() {
         world.run_for(3 * DEADTIME, |world| world.state(1, 0) == GroupState::Running).expect("it takes over");
     assert!((DEADTIME - KEEPALIVE..DEADTIME + 100).contains(&took), "{took} ms of virtual time");
     assert!(world.said(1, |notice| matches!(notice, Notice::Unprotected { .. })));
+    assert!(!world.said(1, |notice| matches!(notice, Notice::OnePathLeft { .. })), "all paths ended at once");
     world.boot(0);
     world.run_for(DEADTIME, |world| world.state(0, 0) == GroupState::Running).expect("it goes back");
     assert_eq!(world.owners(0), [0]);

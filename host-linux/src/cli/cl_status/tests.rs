@@ -1,3 +1,5 @@
+//! `cl_status` against the recorded session of the original, line by line.
+
 use super::*;
 use crate::cli::fake_daemon::{FakeDaemon, recorded_cluster};
 use crate::control::Outcome;

@@ -1,3 +1,5 @@
+//! What `heartline status` shows, whole.
+
 use super::*;
 use crate::cli::fake_daemon::recorded_cluster;
 use crate::control::snapshot::NodeKind;

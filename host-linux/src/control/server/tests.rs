@@ -1,3 +1,5 @@
+//! The control socket with good, slow and hostile clients.
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;

@@ -264,12 +264,7 @@ fn ping_nodes() {
             "node 10.0.0.254: is dead (it answers no pings)",
             r#""ping_dead", "ping": "10.0.0.254""#,
         ),
-        (
-            Notice::PingsCount(1),
-            Level::Info,
-            "Ping node count is 1 of 1: resources go where more ping nodes are reachable",
-            r#""pings_count", "count": 1"#,
-        ),
+        (Notice::PingsCount(1), Level::Info, "Ping node count is 1 of 1 now", r#""pings_count", "count": 1"#),
     ]);
 }
 

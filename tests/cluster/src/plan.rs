@@ -1,0 +1,168 @@
+//! What a cluster is made of, and the three files that say so, as an administrator of the original would write them.
+
+use std::net::IpAddr;
+
+/// Where the shared disk is mounted.
+pub(crate) const MOUNT_POINT: &str = "/var/lib/ha";
+
+/// A resource group: an address, perhaps the shared disk, and a service.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// The node that it belongs to.
+    pub preferred: String,
+    /// The floating address.
+    pub address: IpAddr,
+    /// The name of its service.
+    pub service: String,
+    /// Where the service listens.
+    pub port: u16,
+    /// Whether it needs the shared disk.
+    pub disk: bool,
+}
+
+impl Group {
+    /// `web` on 10.77.1.100, port 80.
+    #[must_use]
+    pub fn web(preferred: &str) -> Self {
+        Self::new(preferred, "web", IpAddr::from([10, 77, 1, 100]), 80)
+    }
+
+    /// `mail` on 10.77.1.101, port 25.
+    #[must_use]
+    pub fn mail(preferred: &str) -> Self {
+        Self::new(preferred, "mail", IpAddr::from([10, 77, 1, 101]), 25)
+    }
+
+    /// Any other.
+    #[must_use]
+    pub fn new(preferred: &str, service: &str, address: IpAddr, port: u16) -> Self {
+        Self { preferred: preferred.to_owned(), address, service: service.to_owned(), port, disk: false }
+    }
+
+    /// The same with the shared disk between address and service.
+    #[must_use]
+    pub fn with_disk(mut self) -> Self {
+        self.disk = true;
+        self
+    }
+
+    /// Its first resource as written, which is what the daemon calls it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self.address {
+            IpAddr::V4(address) => format!("{address}/24/eth0"),
+            IpAddr::V6(address) => format!("IPv6addr::{address}/64/eth0"),
+        }
+    }
+
+    /// Its line of `haresources`; `disk` is the resource that mounts the shared disk.
+    #[must_use]
+    pub(crate) fn line(&self, disk: &str) -> String {
+        let disk = if self.disk { format!(" {disk}") } else { String::new() };
+        format!("{} {}{disk} svc::{}::{}\n", self.preferred, self.name(), self.service, self.port)
+    }
+}
+
+/// What a cluster is made of. The default is the whole of it: a null-modem cable at 19200 baud and an Ethernet, one
+/// group that belongs to ha1, short intervals, `auto_failback on`, a `crc` key.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    directives: Vec<(String, String)>,
+    media: Vec<String>,
+    pub(crate) keys: String,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) second_lan: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        let directives = [
+            ("logfile", "/var/log/ha-log"),
+            ("debugfile", "/var/log/ha-debug"),
+            ("keepalive", "100ms"),
+            ("deadtime", "1"),
+            ("warntime", "500ms"),
+            ("initdead", "3"),
+            ("baud", "19200"),
+            ("auto_failback", "on"),
+        ];
+        Self {
+            directives: directives.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+            media: vec!["serial /dev/ttyS0".to_owned(), "bcast eth0".to_owned()],
+            keys: "auth 2\n2 crc\n".to_owned(),
+            groups: vec![Group::web("ha1")],
+            second_lan: false,
+        }
+    }
+}
+
+impl Plan {
+    /// With another value for a directive, or one more directive.
+    #[must_use]
+    pub fn directive(mut self, name: &str, value: &str) -> Self {
+        match self.directives.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) => value.clone_into(old),
+            None => self.directives.push((name.to_owned(), value.to_owned())),
+        }
+        self
+    }
+
+    /// With these media instead; `{peer}` stands for the number of the other host, the last part of its addresses.
+    #[must_use]
+    pub fn media(mut self, lines: &[&str]) -> Self {
+        self.media = lines.iter().map(|&line| line.to_owned()).collect();
+        self
+    }
+
+    /// With another `authkeys`.
+    #[must_use]
+    pub fn keys(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.keys);
+        self
+    }
+
+    /// With these groups instead.
+    #[must_use]
+    pub fn groups(mut self, groups: impl IntoIterator<Item = Group>) -> Self {
+        self.groups = groups.into_iter().collect();
+        self
+    }
+
+    /// With a second Ethernet, `eth1`, 10.77.2.0/24.
+    #[must_use]
+    pub fn second_lan(mut self) -> Self {
+        self.second_lan = true;
+        self
+    }
+
+    /// `ha.cf` for a host whose peer has this number.
+    #[must_use]
+    pub fn ha_cf(&self, peer: u8) -> String {
+        let directives = self.directives.iter().map(|(name, value)| format!("{name} {value}\n"));
+        let media = self.media.iter().map(|line| line.replace("{peer}", &peer.to_string()) + "\n");
+        directives.chain(media).chain(["node ha1 ha2\n".to_owned()]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directives_are_replaced_where_they_stand() {
+        let plan = Plan::default().directive("keepalive", "50ms").directive("stop_failure", "block");
+        let text = plan.media(&["ucast eth0 10.77.1.{peer}"]).ha_cf(2);
+        assert_eq!(text.matches("keepalive").count(), 1);
+        assert!(text.contains("keepalive 50ms\n") && text.contains("stop_failure block\n"), "{text}");
+        assert!(text.ends_with("ucast eth0 10.77.1.2\nnode ha1 ha2\n"), "{text}");
+    }
+
+    #[test]
+    fn a_group_is_a_line() {
+        assert_eq!(Group::web("ha1").line(""), "ha1 10.77.1.100/24/eth0 svc::web::80\n");
+        assert_eq!(
+            Group::web("ha1").with_disk().line("Filesystem::/dev/x::/y"),
+            "ha1 10.77.1.100/24/eth0 Filesystem::/dev/x::/y svc::web::80\n"
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! Scenarios: each is one test, in a world of its own. This one program is the test, the world's process 1, and the
+//! service that the clusters keep alive. The program under test is `HEARTLINE_BIN`, else what was built last.
+
+mod commands;
+mod failures;
+mod files;
+mod network;
+mod ownership;
+mod start;
+mod story;
+
+use heartline_lab::{World, dispatch, world};
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::error::Error;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+
+type Outcome = Result<(), Box<dyn Error>>;
+type Scenario = fn(World) -> Outcome;
+
+macro_rules! scenarios {
+    ($($module:ident: $($name:ident)*;)*) => {
+        &[$($((concat!(stringify!($module), "::", stringify!($name)), $module::$name as Scenario),)*)*]
+    };
+}
+
+const SCENARIOS: &[(&str, Scenario)] = scenarios! {
+    story:
+        the_story;
+    start:
+        both_start_at_once
+        one_starts_alone
+        the_other_node_alone_takes_everything
+        a_missing_ping_node_delays_nothing
+        both_lose_their_power
+        both_leave_at_once
+        what_runs_whole_is_kept
+        what_runs_in_part_is_stopped_first
+        what_runs_on_both_is_stopped_on_one
+        monotonic_clocks_may_jump;
+    ownership:
+        groups_fail_back
+        groups_stay_without_failback
+        legacy_failback_is_read_as_on
+        each_node_takes_over_for_the_other
+        operators_move_groups
+        orders_that_cannot_be_carried_out_fail
+        ping_nodes_decide_with_ipfail;
+    failures:
+        a_group_that_cannot_start_moves
+        a_group_that_can_start_nowhere_stays_down
+        a_takeover_that_fails_waits_for_the_other
+        a_standby_that_fails_comes_back
+        a_disk_in_use_is_freed
+        a_group_that_cannot_stop_is_blocked
+        a_host_that_cannot_stop_a_group_reboots
+        a_start_that_hangs_is_ended
+        a_stop_that_hangs_is_ended
+        a_killed_daemon_adopts_what_runs
+        a_daemon_killed_during_a_start_begins_again
+        a_killed_daemon_gives_up_what_was_taken
+        a_killed_daemon_gets_its_group_back
+        a_stalled_holder_gives_up_what_was_taken
+        a_stalled_bystander_takes_nothing;
+    network:
+        one_cut_moves_nothing_and_is_told
+        an_interface_goes_down_and_up
+        a_partition_heals_with_failback
+        a_partition_heals_without_failback
+        a_holder_that_is_not_heard_lets_go
+        a_bystander_that_is_not_heard_takes_nothing
+        two_half_links_make_a_whole
+        a_noisy_serial_line_alone_is_enough
+        many_links_of_all_kinds
+        unicast_alone
+        multicast_alone
+        serial_alone
+        ipv6_throughout;
+    files:
+        every_error_of_bad_files_is_named
+        keys_that_others_can_read_are_refused
+        bad_files_are_refused_by_a_running_daemon
+        changed_files_are_taken_by_a_running_daemon
+        with_differing_haresources_nobody_takes_anything
+        a_difference_stops_nothing
+        a_wrong_key_is_refused
+        keys_are_changed_without_a_gap;
+    commands:
+        the_daemon_is_started_and_stopped_as_the_original
+        cl_status_speaks_as_the_original
+        the_status_is_for_people_and_programs;
+};
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if let Some(code) = dispatch(&arguments) {
+        return code;
+    }
+    if let [word, name, heartline] = arguments.as_slice()
+        && word == "inside"
+    {
+        return play(&name.to_string_lossy(), heartline.into()).map_or_else(
+            |error| {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            },
+            |()| ExitCode::SUCCESS,
+        );
+    }
+    run_tests()
+}
+
+fn run_tests() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // They wait most of the time: more of them than this would only disturb each other's intervals.
+    arguments.test_threads.get_or_insert(2);
+    let trials = SCENARIOS.iter().map(|&(name, _)| Trial::test(name, move || enter_world(name)));
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+/// Runs a scenario in a new world. Without the means for one, the error says what is missing.
+fn enter_world(name: &str) -> Result<(), Failed> {
+    let heartline = heartline()?;
+    let arguments = ["inside".into(), name.into(), heartline.into()];
+    let mut command = world::command(&std::env::current_exe()?, &arguments)?;
+    let output = command.stdin(Stdio::null()).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    Err(format!("{}\n{}", output.status, said.concat()).into())
+}
+
+fn play(name: &str, heartline: PathBuf) -> Outcome {
+    let scenario = SCENARIOS.iter().find(|(known, _)| *known == name);
+    let (_, scenario) = scenario.ok_or_else(|| format!("there is no scenario {name}"))?;
+    scenario(World::new(heartline)?)
+}
+
+/// The program under test.
+fn heartline() -> Result<PathBuf, String> {
+    if let Some(path) = std::env::var_os("HEARTLINE_BIN") {
+        let path = PathBuf::from(path);
+        return path.canonicalize().map_err(|error| format!("HEARTLINE_BIN={}: {error}", path.display()));
+    }
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let built = ["release", "debug"].map(|profile| workspace.join("target").join(profile).join("heartline"));
+    let found = built.iter().find_map(|path| path.canonicalize().ok());
+    found.ok_or_else(|| {
+        "there is no program to test: build it with `cargo build --release -p heartline`, or name it in \
+         HEARTLINE_BIN"
+            .to_owned()
+    })
+}
