@@ -69,6 +69,9 @@ pub enum Command {
     Takeover(Scope),
     /// Forget failures of one group or of all, and look again at what runs.
     Cleanup(Option<GroupIndex>),
+    /// Stop these groups (bit by group), for the configuration that is to come does not have them; see
+    /// [`crate::Node::groups_in_the_way`]. The other members may take them as long as theirs has.
+    Retire(u32),
     /// Give everything up and leave (`heartbeat -k`, SIGTERM).
     Leave,
 }

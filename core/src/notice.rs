@@ -259,6 +259,8 @@ pub enum ReleaseCause {
         /// Its epoch.
         theirs: Epoch,
     },
+    /// The configuration that is to come does not have it.
+    Retired,
     /// Its start failed and what was started is stopped again.
     FailedStart,
     /// Only parts of it were running at our start, or its state could not be told.

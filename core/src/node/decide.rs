@@ -149,6 +149,7 @@ impl Node {
         let cause = match self.newer_holder(group, effects) {
             Some(cause) => cause,
             None if self.phase == Phase::Leaving => ReleaseCause::Leaving,
+            None if self.group(group).retired => ReleaseCause::Retired,
             None => return,
         };
         if let Activity::Starting { job, since, .. } = self.group(group).activity {
@@ -163,6 +164,8 @@ impl Node {
             self.release(now, group, cause, effects);
         } else if self.phase == Phase::Leaving {
             self.release(now, group, ReleaseCause::Leaving, effects);
+        } else if self.group(group).retired {
+            self.release(now, group, ReleaseCause::Retired, effects);
         } else if let Some(heir) = self.fitter(group) {
             self.release(now, group, ReleaseCause::HigherBid(heir), effects);
         } else if self.is_clear_elsewhere(group) {
@@ -195,7 +198,8 @@ impl Node {
     fn fitter(&self, group: GroupIndex) -> Option<MemberIndex> {
         let heir = self.winner(group)?.bidder();
         let could_take = heir != self.config.this && self.is_clear_elsewhere(group);
-        (self.phase == Phase::Active && could_take).then_some(heir)
+        // While the configurations differ nothing moves, whatever a member that has not noticed yet still bids.
+        (self.phase == Phase::Active && could_take && self.configurations_agree()).then_some(heir)
     }
 
     /// Of two holders the newer epoch wins; of equal epochs, the higher bid.
@@ -259,8 +263,8 @@ impl Node {
     pub(super) fn group_bid(&self, group: GroupIndex) -> GroupBid {
         let state = self.group(group);
         let preferred = self.preferred_of(group) == self.config.this;
-        let may_take =
-            self.phase == Phase::Active && !state.failed_here && state.activity != Activity::Failed;
+        let able = !state.failed_here && !state.retired && state.activity != Activity::Failed;
+        let may_take = self.phase == Phase::Active && able;
         GroupBid {
             fit: may_take && self.configurations_agree(),
             stance: state.stance,

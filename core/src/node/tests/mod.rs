@@ -366,6 +366,18 @@ fn differing_files_freeze_ownership_and_both_say_which_lines() {
 }
 
 #[test]
+fn a_node_that_is_reconfigured_first_makes_nobody_let_go() {
+    let three = Setting { nodes: std::vec!["ha1", "ha2", "ha3"], ..mutual() };
+    let mut world = World::started(&three);
+    assert_eq!((world.owners(0), world.owners(1)), (std::vec![0], std::vec![1]));
+    let (config, now) = (mutual().config("ha1"), world.now);
+    world.hosts[0].node.as_mut().unwrap().reconfigure(config, world::keys(), now).unwrap();
+    world.run(3 * DEADTIME);
+    assert_eq!((world.owners(0), world.owners(1)), (std::vec![0], std::vec![1]));
+    assert!(!world.notices.iter().any(|(_, notice)| matches!(notice, Notice::Releasing { .. })));
+}
+
+#[test]
 fn a_new_configuration_keeps_what_runs_and_refuses_to_drop_it() {
     let mut world = World::started(&mutual());
     let now = world.now;
@@ -383,6 +395,32 @@ fn a_new_configuration_keeps_what_runs_and_refuses_to_drop_it() {
     world.run(3 * DEADTIME);
     assert_eq!((world.owners(0), world.owners(1)), (std::vec![1], std::vec![0]));
     assert!(!world.notices.iter().any(|(_, notice)| matches!(notice, Notice::Releasing { .. })));
+}
+
+#[test]
+fn a_line_that_is_gone_from_both_files_is_stopped_on_both_nodes() {
+    let mut world = World::started(&mutual());
+    let fewer = Setting { groups: std::vec![("ha2", "10.0.0.2 mysql")], ..mutual() };
+    for (host, name) in [(0, "ha1"), (1, "ha2")] {
+        let config = fewer.config(name);
+        let in_the_way = world.node(host).groups_in_the_way(&config);
+        let order = u32::try_from(host).unwrap();
+        world.order(host, order, Command::Retire(in_the_way));
+        world.run_for(DEADTIME, |world| world.answers.contains_key(&order)).expect("an answer");
+        assert_eq!(world.answers[&order], Answer::Done);
+        let now = world.now;
+        world.hosts[host]
+            .node
+            .as_mut()
+            .unwrap()
+            .reconfigure(config, world::keys(), now)
+            .expect("nothing is in use");
+        let stays = world.hosts[host].runs.pop().expect("two groups");
+        assert!(!world.hosts[host].runs[0], "what is gone was stopped");
+        world.hosts[host].runs = std::vec![stays, false];
+        world.run(2 * DEADTIME);
+    }
+    assert_eq!(world.owners(0), [1], "what stays never stopped");
 }
 
 #[test]
