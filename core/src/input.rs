@@ -67,7 +67,8 @@ pub enum Command {
     Standby(Scope),
     /// Take groups from the others (`hb_takeover`).
     Takeover(Scope),
-    /// Forget failures of one group or of all, and look again at what runs.
+    /// Forget failures of one group or of all, and look again at what runs. What a member that is dead now could not
+    /// stop counts as stopped.
     Cleanup(Option<GroupIndex>),
     /// Give everything up and leave (`heartbeat -k`, SIGTERM).
     Leave,

@@ -97,10 +97,9 @@ impl Node {
             effects.say(Notice::ClaimWithdrawn { group, winner: held_elsewhere.or(winner) });
             return;
         }
-        let fencing = self.config.policy.fencing;
         let mut granted = true;
         for at in self.config.others() {
-            let grant = claims::grant(&self.members[usize::from(at.0)], group, from, fencing);
+            let grant = claims::grant(&self.members[usize::from(at.0)], group, from, &self.config.policy);
             granted &= grant.allows();
             if grant == Grant::NeedsFence {
                 self.fence_if_due(now, at, effects);

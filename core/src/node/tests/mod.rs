@@ -2,6 +2,7 @@
 
 mod hostile;
 mod swarm;
+mod three;
 mod world;
 
 use world::{DEADTIME, INITDEAD, KEEPALIVE, Setting, World};
@@ -249,6 +250,21 @@ fn a_failed_stop_blocks_the_group_or_reboots() {
             assert_eq!(world.node(1).group_here(GROUP).unwrap().stance(), Stance::Normal);
         }
     }
+}
+
+#[test]
+fn what_a_leaving_node_could_not_stop_is_not_taken_before_an_operator_says_so() {
+    let mut world = World::started(&Setting::default());
+    world.hosts[0].stop_fails = true;
+    world.order(0, 1, Command::Leave);
+    world.run(5 * DEADTIME);
+    assert_eq!(world.node(1).member(World::member(0)).unwrap().presence(), Presence::Dead);
+    assert_eq!(world.owners(0), [0]);
+    world.power_cut(0);
+    world.order(1, 2, Command::Cleanup(None));
+    assert_eq!(world.answers[&2], Answer::Done);
+    world.run(DEADTIME);
+    assert_eq!(world.owners(0), [1]);
 }
 
 #[test]
