@@ -188,10 +188,12 @@ impl Node {
             .all(|(_, member)| member.presence != Presence::Alive || !member.report(group).state.may_run())
     }
 
-    /// A member with a higher bid that could take the group at once if we let it go.
+    /// A member with a higher bid that could take the group at once if we let it go. While configurations differ nobody
+    /// takes anything, also one that has not noticed yet and still calls itself fit.
     fn fitter(&self, group: GroupIndex) -> Option<MemberIndex> {
         let heir = self.winner(group)?.bidder();
-        let could_take = heir != self.config.this && self.is_clear_elsewhere(group);
+        let could_take =
+            heir != self.config.this && self.is_clear_elsewhere(group) && self.configurations_agree();
         (self.phase == Phase::Active && could_take).then_some(heir)
     }
 
