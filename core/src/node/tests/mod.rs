@@ -327,6 +327,29 @@ fn a_stalled_holder_lets_go_of_what_was_taken() {
 }
 
 #[test]
+fn a_claim_that_was_held_for_dead_counts_no_old_word() {
+    let mut world = World::new(&Setting::default());
+    world.hosts.iter_mut().for_each(|host| host.start_fails = true);
+    (0..2).for_each(|host| world.boot(host));
+    world.run(3 * DEADTIME);
+    world.hosts.iter_mut().for_each(|host| host.start_fails = false);
+    world.cut(1, 0);
+    world.order(0, 1, Command::Cleanup(None));
+    world.run(KEEPALIVE / 10);
+    world.order(1, 2, Command::Cleanup(None));
+    assert_eq!(world.state(0, 0), GroupState::Claiming);
+    // Something happens that need not be said; then the answer waits in the socket of a node that does nothing.
+    world.run(KEEPALIVE / 2);
+    world.order(0, 3, Command::Cleanup(None));
+    world.hosts[0].stalled = true;
+    world.cuts.clear();
+    world.run_for(2 * DEADTIME, |world| world.state(1, 0) == GroupState::Starting).expect("it takes over");
+    world.hosts[0].stalled = false;
+    world.run(DEADTIME);
+    assert_eq!(world.owners(0).len(), 1);
+}
+
+#[test]
 fn a_deaf_survivor_does_not_stay_beside_the_newer_holder() {
     let mut world = World::started(&Setting::default());
     world.may_overlap = true;
