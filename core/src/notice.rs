@@ -80,7 +80,7 @@ pub enum Notice {
         /// The gap.
         interval: Duration,
     },
-    /// This node itself did nothing for longer than its dead time; it listens before it judges anybody.
+    /// This node itself said nothing for its dead time or longer; it listens before it judges anybody.
     Stalled(Duration),
     /// A ping node answers.
     PingUp(PingIndex),

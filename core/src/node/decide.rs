@@ -97,10 +97,9 @@ impl Node {
             effects.say(Notice::ClaimWithdrawn { group, winner: held_elsewhere.or(winner) });
             return;
         }
-        let fencing = self.config.policy.fencing;
         let mut granted = true;
         for at in self.config.others() {
-            let grant = claims::grant(&self.members[usize::from(at.0)], group, from, fencing);
+            let grant = claims::grant(&self.members[usize::from(at.0)], group, from, &self.config.policy);
             granted &= grant.allows();
             if grant == Grant::NeedsFence {
                 self.fence_if_due(now, at, effects);
@@ -194,12 +193,13 @@ impl Node {
             .all(|(_, member)| member.presence != Presence::Alive || !member.report(group).state.may_run())
     }
 
-    /// A member with a higher bid that could take the group at once if we let it go.
+    /// A member with a higher bid that could take the group at once if we let it go. While configurations differ nobody
+    /// takes anything, also one that has not noticed yet and still calls itself fit.
     fn fitter(&self, group: GroupIndex) -> Option<MemberIndex> {
         let heir = self.winner(group)?.bidder();
-        let could_take = heir != self.config.this && self.is_clear_elsewhere(group);
-        // While the configurations differ nothing moves, whatever a member that has not noticed yet still bids.
-        (self.phase == Phase::Active && could_take && self.configurations_agree()).then_some(heir)
+        let could_take =
+            heir != self.config.this && self.is_clear_elsewhere(group) && self.configurations_agree();
+        (self.phase == Phase::Active && could_take).then_some(heir)
     }
 
     /// Of two holders the newer epoch wins; of equal epochs, the higher bid.

@@ -71,6 +71,15 @@ impl Node {
                 cleaned = true;
             }
         }
+        // What the dead could not stop is over too: the operator knows.
+        for member in self.members.iter_mut().filter(|member| member.presence == Presence::Dead) {
+            for (at, report) in self.config.groups().zip(&mut member.reports) {
+                if which.is_none_or(|which| which == at) && report.state == GroupState::Failed {
+                    report.state = GroupState::Idle;
+                    cleaned = true;
+                }
+            }
+        }
         if cleaned { Answer::Done } else { Answer::Nothing }
     }
 

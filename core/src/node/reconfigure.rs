@@ -85,6 +85,7 @@ impl Node {
         self.config = config;
         self.keys = keys;
         self.next_heartbeat = now;
+        self.spoke_at = now;
         Ok(())
     }
 }

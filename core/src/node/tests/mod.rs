@@ -2,6 +2,7 @@
 
 mod hostile;
 mod swarm;
+mod three;
 mod world;
 
 use world::{DEADTIME, INITDEAD, KEEPALIVE, Setting, World};
@@ -265,6 +266,21 @@ fn what_was_never_ours_and_cannot_be_stopped_reboots_nobody() {
 }
 
 #[test]
+fn what_a_leaving_node_could_not_stop_is_not_taken_before_an_operator_says_so() {
+    let mut world = World::started(&Setting::default());
+    world.hosts[0].stop_fails = true;
+    world.order(0, 1, Command::Leave);
+    world.run(5 * DEADTIME);
+    assert_eq!(world.node(1).member(World::member(0)).unwrap().presence(), Presence::Dead);
+    assert_eq!(world.owners(0), [0]);
+    world.power_cut(0);
+    world.order(1, 2, Command::Cleanup(None));
+    assert_eq!(world.answers[&2], Answer::Done);
+    world.run(DEADTIME);
+    assert_eq!(world.owners(0), [1]);
+}
+
+#[test]
 fn a_killed_daemon_adopts_what_still_runs() {
     let mut world = World::started(&Setting::default());
     world.kill_daemon(0);
@@ -321,6 +337,29 @@ fn a_stalled_holder_lets_go_of_what_was_taken() {
         !world.said(0, |notice| matches!(notice, Notice::MemberDead { .. })),
         "it listens before it judges"
     );
+}
+
+#[test]
+fn a_claim_that_was_held_for_dead_counts_no_old_word() {
+    let mut world = World::new(&Setting::default());
+    world.hosts.iter_mut().for_each(|host| host.start_fails = true);
+    (0..2).for_each(|host| world.boot(host));
+    world.run(3 * DEADTIME);
+    world.hosts.iter_mut().for_each(|host| host.start_fails = false);
+    world.cut(1, 0);
+    world.order(0, 1, Command::Cleanup(None));
+    world.run(KEEPALIVE / 10);
+    world.order(1, 2, Command::Cleanup(None));
+    assert_eq!(world.state(0, 0), GroupState::Claiming);
+    // Something happens that need not be said; then the answer waits in the socket of a node that does nothing.
+    world.run(KEEPALIVE / 2);
+    world.order(0, 3, Command::Cleanup(None));
+    world.hosts[0].stalled = true;
+    world.cuts.clear();
+    world.run_for(2 * DEADTIME, |world| world.state(1, 0) == GroupState::Starting).expect("it takes over");
+    world.hosts[0].stalled = false;
+    world.run(DEADTIME);
+    assert_eq!(world.owners(0).len(), 1);
 }
 
 #[test]
