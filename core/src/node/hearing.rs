@@ -129,6 +129,7 @@ impl Node {
         let confirmed = heard.and_then(|heard| self.confirmed_by(heard));
         let member = &mut self.members[usize::from(from.0)];
         let heard_us = core::mem::replace(&mut member.hears_us, confirmed.is_some());
+        member.has_heard_us |= member.hears_us;
         member.confirmed = confirmed;
         if member.hears_us != heard_us {
             let deaf = Notice::MemberDeaf(from);
@@ -140,8 +141,11 @@ impl Node {
             effects.say(Notice::MemberPhase { member: from, phase: member.phase });
         }
         if member.phase == Phase::Left {
-            member.presence = Presence::Left;
             self.reply_due = true;
+            // A farewell spares the fence, so it must not be one that was recorded before our start.
+            if member.has_heard_us {
+                member.presence = Presence::Left;
+            }
         }
         let claims_anew = member.reports.iter().enumerate().any(|(at, report)| {
             report.state == GroupState::Claiming && before.2.get(at).is_none_or(|old| old != report)
