@@ -161,7 +161,7 @@ impl Node {
             return None;
         }
         let high = self.sequence.0 & !0xffff;
-        let same = high | u32::from(heard.sequence);
+        let same = high | u64::from(heard.sequence);
         // The confirmed frame is one of ours, so it cannot be newer than our newest.
         let sequence = if same <= self.sequence.0 { same } else { same.checked_sub(0x1_0000)? };
         Some(Sequence(sequence))
