@@ -10,7 +10,7 @@ use world::{DEADTIME, INITDEAD, KEEPALIVE, Setting, World};
 use crate::config::StopFailure;
 use crate::effect::Answer;
 use crate::group::Activity;
-use crate::ids::{GroupIndex, LinkIndex, PingIndex};
+use crate::ids::{GroupIndex, LinkIndex, PingIndex, Sequence};
 use crate::input::{Command, Input, Scope};
 use crate::member::Presence;
 use crate::message::{GroupState, Phase, Stance};
@@ -522,6 +522,22 @@ fn a_quiet_cluster_sends_one_heartbeat_a_keepalive() {
     world.run(100 * KEEPALIVE);
     let sent = world.frames_sent - before;
     assert!((198..=204).contains(&sent), "{sent} heartbeats of two nodes in 100 keepalives");
+}
+
+#[test]
+fn frame_numbers_do_not_run_out() {
+    let mut world = World::started(&Setting { auto_failback: false, ..Setting::default() });
+    for boundary in [0xffff, u64::from(u32::MAX)] {
+        for host in &mut world.hosts {
+            host.node.as_mut().unwrap().sequence = Sequence(boundary - 3);
+        }
+        world.run(10 * KEEPALIVE);
+        let dead = |notice: &Notice| matches!(notice, Notice::MemberDead { .. } | Notice::MemberDeaf(_));
+        assert!((0..2).all(|host| !world.said(host, dead) && world.node(host).sequence().0 > boundary));
+    }
+    world.order(1, 1, Command::Takeover(Scope::All));
+    world.run(DEADTIME);
+    assert_eq!(world.owners(0), [1]);
 }
 
 #[test]
