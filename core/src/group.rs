@@ -57,6 +57,10 @@ pub struct Group {
     /// Its start failed here since the last clean-up.
     pub(crate) failed_here: bool,
     pub(crate) stance: Stance,
+    /// The configuration that is to come does not have it: it is stopped here and not taken again.
+    pub(crate) retired: bool,
+    /// It ran here under our care in this life of the node: started by us, or adopted.
+    pub(crate) ours: bool,
     /// It was found running at our start and nobody has disputed it yet.
     pub(crate) found_running: bool,
     /// Another node holds it wrongly and will stop: our addresses must be announced again after that.
@@ -72,6 +76,8 @@ impl Group {
             epoch: Epoch(0),
             failed_here: false,
             stance: Stance::Normal,
+            retired: false,
+            ours: false,
             found_running: false,
             disputed: false,
             nobody_fit: false,

@@ -1,6 +1,7 @@
 //! The commands of the README that set things up, test the house and keep it tidy: `cargo xtask COMMAND`.
 //! What a command needs is installed by the command; each lives in a file of its own.
 
+mod bench;
 mod core_thumb;
 mod demo;
 mod lint;
@@ -40,6 +41,15 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Measure the release binary beside heartbeat and keepalived, and print one table.
+    Bench {
+        /// Install Debian's heartbeat and keepalived first, without starting them.
+        #[arg(long)]
+        install_peers: bool,
+        /// What the benchmark is to be told, after `--`, e.g. `-- --rounds 50`; `-- --help` names all.
+        #[arg(last = true)]
+        arguments: Vec<OsString>,
+    },
     /// Build the core for a Cortex-M3, without an allocator.
     CoreThumb,
     /// Check formatting, lints, documentation, licences and the sources of dependencies.
@@ -54,6 +64,7 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Test { arguments } => test::run(&workspace, &arguments),
         Command::Demo { arguments } => demo::run(&workspace, &arguments),
+        Command::Bench { install_peers, arguments } => bench::run(&workspace, install_peers, &arguments),
         Command::CoreThumb => core_thumb::run(&workspace),
         Command::Lint => lint::run(&workspace),
         Command::Tidy => tidy::run(&workspace),

@@ -101,7 +101,9 @@ impl Node {
             Outcome::Partial | Outcome::Failed(_) => {
                 self.group_mut(group).activity = Activity::Failed;
                 effects.say(Notice::StopFailed { group, job, failure: failure_of(outcome) });
-                if self.config.policy.stop_failure == StopFailure::Reboot {
+                // What was never ours and cannot be stopped would not be better after a reboot: the next look finds the
+                // same, and the host would reboot for ever.
+                if self.config.policy.stop_failure == StopFailure::Reboot && self.group(group).ours {
                     effects.order(Effect::Reboot(group));
                 }
             }

@@ -35,6 +35,7 @@ impl Node {
         self.unscheduled = if scheduled { 0 } else { self.unscheduled + 1 };
         self.reply_due = false;
         self.next_heartbeat = now + self.config.intervals.keepalive;
+        self.spoke_at = now;
         self.sequence = self.sequence.next();
         // The capacities are chosen so that the longest message fits; a frame that does not is not sent.
         if self.write_frame(&words, effects).is_ok() {

@@ -140,6 +140,8 @@ mod tests {
             heard_ms_ago: Some(1),
         };
         Snapshot {
+            media: Vec::new(),
+            remarks: Vec::new(),
             version: String::new(),
             pid: 1,
             this_node: HOSTS[host].to_owned(),
@@ -160,8 +162,6 @@ mod tests {
             ipfail: true,
             parameters: std::collections::BTreeMap::new(),
             warnings: Vec::new(),
-            remarks: Vec::new(),
-            media: Vec::new(),
         }
     }
 

@@ -37,7 +37,7 @@ pub struct Options {
     #[arg(long, value_enum, value_name = "METHOD")]
     auth: Option<Method>,
     /// Take the intervals of the articles about the original: keepalive 2, deadtime 60, warntime 10, initdead 120.
-    /// The story then takes about ten minutes.
+    /// The story then takes six minutes and more.
     #[arg(long)]
     article_times: bool,
     /// Leave the cluster up after the story, and tell how to get into it; Ctrl-C takes it down.

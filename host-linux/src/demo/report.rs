@@ -83,7 +83,7 @@ impl Report {
     pub(super) fn fail(&self, failure: &Failure) {
         println!("    FAILED");
         self.note("expected", &failure.expected);
-        for (index, seen) in failure.seen.iter().enumerate() {
+        for (index, seen) in failure.seen.iter().flat_map(|seen| seen.lines()).enumerate() {
             self.note(if index == 0 { "seen" } else { "" }, seen);
         }
         for (host, log) in HOSTS.iter().zip(&failure.logs) {

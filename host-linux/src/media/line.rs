@@ -91,19 +91,24 @@ impl LineOutput {
             mem::swap(&mut self.current, &mut self.waiting);
             self.waiting.length = 0;
             self.written = 0;
-            self.free_at = Some(now + self.time_on_the_line(self.current.length));
+            self.free_at = Some(now + time_on_the_line(self.current.length as u64, self.baud));
         }
     }
 
     /// When the line will be free for the frame that waits, if one does. (A full device says itself when it is ready.)
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let whole = self.written == self.current.length;
-        self.free_at.filter(|_| whole && self.waiting.length > 0)
+        self.free_at.filter(|_| !self.is_stuck() && self.waiting.length > 0)
     }
 
-    fn time_on_the_line(&self, bytes: usize) -> Duration {
-        Duration::from_nanos(bytes as u64 * BITS_PER_BYTE * 1_000_000_000 / u64::from(self.baud))
+    /// Whether the device had no room for the whole of a frame.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.written < self.current.length
     }
+}
+
+/// How long so many bytes need at `baud` bits per second.
+pub(super) fn time_on_the_line(bytes: u64, baud: u32) -> Duration {
+    Duration::from_nanos(bytes * BITS_PER_BYTE * 1_000_000_000 / u64::from(baud.max(1)))
 }
 
 #[cfg(test)]

@@ -82,7 +82,9 @@ impl Link {
             return;
         };
         let outcome = match channel {
-            Channel::Serial(serial) => serial.send(frame, context.now, &mut self.counters),
+            Channel::Serial(serial) => serial
+                .send(frame, context.now, &mut self.counters)
+                .and_then(|()| serial.watch(context.registry, self.token)),
             Channel::Udp(udp) => udp.send(frame, &mut self.counters),
         };
         match outcome {
@@ -100,8 +102,11 @@ impl Link {
             State::Closed { .. } => return Progress::Drained,
             State::Open { channel: Channel::Serial(serial), .. } => {
                 // What has arrived is read even if nothing can be written any more.
-                let received = serial.receive(&mut self.counters, sink);
-                serial.flush(context.now, &mut self.counters).and(received)
+                let received = serial.receive(context.now, &mut self.counters, sink);
+                serial
+                    .flush(context.now, &mut self.counters)
+                    .and_then(|()| serial.watch(context.registry, self.token))
+                    .and(received)
             }
             State::Open { channel: Channel::Udp(udp), .. } => udp.receive(&mut self.counters, sink),
         };
@@ -127,7 +132,10 @@ impl Link {
             }
             State::Closed { .. } => Ok(()),
             State::Open { channel: Channel::Serial(serial), .. } => {
-                serial.flush(context.now, &mut self.counters)
+                serial.tick(context.now);
+                serial
+                    .flush(context.now, &mut self.counters)
+                    .and_then(|()| serial.watch(context.registry, self.token))
             }
             State::Open { channel: Channel::Udp(udp), .. } => udp.tick(context.now),
         };

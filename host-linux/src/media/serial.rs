@@ -2,10 +2,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
+use std::mem;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use heartline_core::framing::{Deframer, FRAME_BYTES_MAX};
 use mio::unix::SourceFd;
@@ -14,12 +15,17 @@ use nix::fcntl::OFlag;
 use serialport::{ClearBuffer, SerialPort as _, TTYPort};
 
 use super::Progress;
-use super::line::LineOutput;
+use super::line::{LineOutput, time_on_the_line};
 use super::report::{LinkCounters, MediaError};
 
 /// Reads of one wake-up; with [`CHUNK_BYTES`] several hundred heartbeats.
 const READS_MAX: usize = 64;
 const CHUNK_BYTES: usize = 512;
+/// In the middle of a frame the line is left alone for the time that the rest of it should need, or else every single
+/// byte would wake us. Of no less than so many bytes; a usual chip holds as many back itself.
+const PAUSE_BYTES_MIN: u64 = 8;
+/// But no longer than this on a slow line.
+const PAUSE_MAX: Duration = Duration::from_millis(30);
 
 /// An open serial device: raw, 8N1, no flow control, never blocking.
 ///
@@ -50,6 +56,14 @@ pub(super) struct SerialLink {
     tty: Tty,
     output: LineOutput,
     deframer: Deframer<FRAME_BYTES_MAX>,
+    baud: u32,
+    /// How many bytes of the present frame have come, and how many the one before had on the line.
+    frame_bytes: u64,
+    last_frame_bytes: u64,
+    /// Until when the device is not listened to.
+    paused_until: Option<Instant>,
+    /// What the event loop watches the device for at present.
+    watched: Option<Interest>,
 }
 
 impl SerialLink {
@@ -59,11 +73,41 @@ impl SerialLink {
         registry: &Registry,
         token: Token,
     ) -> Result<Self, MediaError> {
-        let tty = Tty::open(device, baud)?;
-        registry
-            .register(&mut SourceFd(&tty.file.as_raw_fd()), token, Interest::READABLE | Interest::WRITABLE)
-            .map_err(MediaError::io("watch the device"))?;
-        Ok(Self { tty, output: LineOutput::new(baud), deframer: Deframer::new() })
+        let mut link = Self {
+            tty: Tty::open(device, baud)?,
+            output: LineOutput::new(baud),
+            deframer: Deframer::new(),
+            baud,
+            frame_bytes: 0,
+            last_frame_bytes: 0,
+            paused_until: None,
+            watched: None,
+        };
+        link.watch(registry, token)?;
+        Ok(link)
+    }
+
+    /// Has the event loop watch for what matters now. What has come in meanwhile counts as news then.
+    pub(super) fn watch(&mut self, registry: &Registry, token: Token) -> Result<(), MediaError> {
+        let readable = self.paused_until.is_none().then_some(Interest::READABLE);
+        let writable = self.output.is_stuck().then_some(Interest::WRITABLE);
+        let wanted = match (readable, writable) {
+            (Some(readable), Some(writable)) => Some(readable | writable),
+            (readable, writable) => readable.or(writable),
+        };
+        if wanted == self.watched {
+            return Ok(());
+        }
+        let descriptor = self.tty.file.as_raw_fd();
+        let mut source = SourceFd(&descriptor);
+        let changed = match (self.watched, wanted) {
+            (None, Some(interest)) => registry.register(&mut source, token, interest),
+            (Some(_), Some(interest)) => registry.reregister(&mut source, token, interest),
+            (_, None) => registry.deregister(&mut source),
+        };
+        changed.map_err(MediaError::io("watch the device"))?;
+        self.watched = wanted;
+        Ok(())
     }
 
     pub(super) fn close(self, registry: &Registry) {
@@ -85,12 +129,19 @@ impl SerialLink {
         self.output.flush(&mut self.tty.file, now, counters).map_err(write_error)
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.output.deadline()
+    /// Listens again when it is time. To be followed by [`Self::watch`].
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.paused_until = self.paused_until.filter(|&until| now < until);
     }
 
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.output.deadline().into_iter().chain(self.paused_until).min()
+    }
+
+    /// Reads what has come. To be followed by [`Self::watch`].
     pub(super) fn receive(
         &mut self,
+        now: Instant,
         counters: &mut LinkCounters,
         sink: &mut dyn FnMut(&[u8]),
     ) -> Result<Progress, MediaError> {
@@ -99,20 +150,37 @@ impl SerialLink {
             let count = match self.tty.file.read(&mut chunk) {
                 Ok(0) => return Err(MediaError::HungUp),
                 Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Progress::Drained),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.paused_until = (self.frame_bytes > 0).then(|| now + self.pause());
+                    return Ok(Progress::Drained);
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(line_error("read from the device", error)),
             };
             counters.bytes_in += count as u64;
-            self.deframer.feed(&chunk[..count], |outcome| match outcome {
-                Ok(frame) => {
-                    counters.frames_in += 1;
-                    sink(frame);
+            let mut is_whole = false;
+            self.deframer.feed(&chunk[..count], |outcome| {
+                is_whole = true;
+                match outcome {
+                    Ok(frame) => {
+                        counters.frames_in += 1;
+                        sink(frame);
+                    }
+                    Err(_) => counters.malformed += 1,
                 }
-                Err(_) => counters.malformed += 1,
             });
+            self.frame_bytes += count as u64;
+            if is_whole {
+                // What may have come of the next one beside it is soon found out.
+                self.last_frame_bytes = mem::take(&mut self.frame_bytes);
+            }
         }
         Ok(Progress::MoreWaiting)
+    }
+
+    fn pause(&self) -> Duration {
+        let rest = self.last_frame_bytes.saturating_sub(self.frame_bytes).max(PAUSE_BYTES_MIN);
+        time_on_the_line(rest, self.baud).min(PAUSE_MAX)
     }
 }
 
