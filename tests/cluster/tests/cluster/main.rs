@@ -47,7 +47,7 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
         each_node_takes_over_for_the_other
         operators_move_groups
         orders_that_cannot_be_carried_out_fail
-        of_two_claims_at_once_one_wins
+        of_two_that_may_start_one_does
         ping_nodes_decide_with_ipfail;
     failures:
         a_group_that_cannot_start_moves

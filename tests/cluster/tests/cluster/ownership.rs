@@ -100,8 +100,8 @@ pub(crate) fn orders_that_cannot_be_carried_out_fail(world: World) -> Outcome {
     Ok(cluster.finish()?)
 }
 
-/// Both may have a group again at the very same moment, and neither has heard of the other's chance.
-pub(crate) fn of_two_claims_at_once_one_wins(world: World) -> Outcome {
+/// Both may have a group again at almost the same moment.
+pub(crate) fn of_two_that_may_start_one_does(world: World) -> Outcome {
     let mut cluster = Cluster::build(world, Plan::default().directive("auto_failback", "off"))?;
     for node in cluster.nodes() {
         node.order_fault("web", "start", Fault::Fails)?;
