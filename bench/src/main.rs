@@ -78,7 +78,7 @@ fn main() -> ExitCode {
 /// Runs every product in its worlds, and prints the table.
 fn outside(arguments: &Arguments) -> Result<(), Error> {
     let heartline = program_under_test(arguments)?;
-    let mut reports = Vec::new();
+    let (mut reports, mut failure) = (Vec::new(), None);
     for &name in &arguments.products {
         let mut report = Report::default();
         for program in name.product().programs(&heartline) {
@@ -93,12 +93,16 @@ fn outside(arguments: &Arguments) -> Result<(), Error> {
         for tempo in ["quick", "steady"] {
             eprintln!("{name}, {tempo} ...");
             let inner = inner_words(arguments, name, tempo, &heartline);
-            report.merge(measure_in_world(name, &inner)?);
+            match measure_in_world(name, &inner) {
+                Ok(part) => report.merge(part),
+                // The others are worth knowing all the same.
+                Err(error) => failure = Some(error),
+            }
         }
         reports.push((name, report));
     }
     print!("{}", figures::table(&reports));
-    Ok(())
+    failure.map_or(Ok(()), Err)
 }
 
 fn inner_words(arguments: &Arguments, name: ProductName, tempo: &str, heartline: &Path) -> Vec<OsString> {

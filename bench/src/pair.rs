@@ -1,5 +1,6 @@
 //! Two hosts with one product on them, a switch, and a null-modem cable.
 
+use crate::clock;
 use crate::error::Error;
 use crate::products::{HOSTS, NETWORK, Product, Tempo};
 use heartline_lab::{Host, Job, NullModem, Switch, World, wait_until};
@@ -91,7 +92,10 @@ impl Pair {
             !matches!(found, Ok(None))
         });
         match (found?, settled) {
-            (Some(holder), _) => Ok(holder),
+            (Some(holder), _) => {
+                clock::pass(self.product.rest())?;
+                Ok(holder)
+            }
             (None, Ok(())) => Err(Error::NoClient),
             (None, Err(error)) => Err(error.into()),
         }

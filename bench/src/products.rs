@@ -86,6 +86,11 @@ pub(crate) trait Product {
     /// to take it.
     fn settled(&self, holder: &Node, other: &Node) -> Result<bool, Error>;
 
+    /// How long it needs to be left alone after it has settled: an order given earlier would be lost.
+    fn rest(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Moves the address from `holder` to the other host as an administrator would.
     fn hand_over(&self, holder: &mut Node) -> Result<(), Error>;
 }

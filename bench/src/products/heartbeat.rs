@@ -1,6 +1,6 @@
 //! Linux-HA heartbeat 3.0.6 of Debian, with the times that it is known to hold: keepalive 200 ms, deadtime 1 s.
 
-use super::{Product, Tempo, ha_cf, must, write_cluster_files};
+use super::{ADDRESS, Product, Tempo, ha_cf, must, write_cluster_files};
 use crate::error::Error;
 use crate::pair::Node;
 use heartline_lab::{Host, Job, NullModem};
@@ -52,16 +52,22 @@ impl Product for Heartbeat {
     }
 
     fn settled(&self, holder: &Node, other: &Node) -> Result<bool, Error> {
-        let holdings = |node: &Node| -> Result<String, Error> {
-            Ok(node.host.run(&[CL_STATUS, "rscstatus"])?.stdout.trim().to_owned())
+        // What it believes to hold is bookkeeping, never compared with the truth: ask the kernel.
+        let has_address = |node: &Node| -> Result<bool, Error> {
+            let line = ["ip", "-o", "-4", "address", "show", "to", &ADDRESS.to_string()];
+            Ok(!must(&node.host, &line)?.is_empty())
         };
-        let everyone = |node: &Node| -> Result<bool, Error> {
-            let list = node.host.run(&[CL_STATUS, "listnodes", "-v"])?.stdout;
-            Ok(list.matches("\tactive\t").count() == 2)
+        let is_at_rest = |node: &Node| -> Result<bool, Error> {
+            let holdings = node.host.run(&[CL_STATUS, "rscstatus"])?.stdout;
+            let nodes = node.host.run(&[CL_STATUS, "listnodes", "-v"])?.stdout;
+            let told = matches!(holdings.trim(), "none" | "local" | "foreign" | "all");
+            Ok(told && nodes.matches("\tactive\t").count() == 2)
         };
-        let held = matches!(holdings(holder)?.as_str(), "all" | "foreign" | "local");
-        let free = matches!(holdings(other)?.as_str(), "none" | "local" | "foreign");
-        Ok(held && free && everyone(holder)? && everyone(other)?)
+        Ok(has_address(holder)? && !has_address(other)? && is_at_rest(holder)? && is_at_rest(other)?)
+    }
+
+    fn rest(&self) -> Duration {
+        Duration::from_secs(3)
     }
 
     fn hand_over(&self, holder: &mut Node) -> Result<(), Error> {
