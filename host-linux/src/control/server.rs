@@ -88,7 +88,8 @@ struct Registered {
 }
 
 impl Server {
-    /// Opens the socket at `path`, in place of one that a dead daemon left. The caller holds the pid file.
+    /// Opens the socket at `path`, in place of one that a dead daemon left. The caller holds the pid file; a daemon
+    /// that answers all the same has lost its own (somebody removed it), and two must not run on one host.
     /// Its directory is made if need be; its group becomes `haclient` if there is one.
     ///
     /// # Errors
@@ -101,6 +102,12 @@ impl Server {
             // Bound under another name until its mode is right, so that nobody slips in.
             let temporary = path.with_extension("new");
             remove_if_there(&temporary)?;
+            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                return Err(io::Error::new(
+                    io::ErrorKind::AddrInUse,
+                    "another daemon answers there, whose pid file was removed; end it first",
+                ));
+            }
             let listener = UnixListener::bind(&temporary)?;
             let readers = Group::from_name(READERS)?.map(|group| group.gid);
             restrict(&temporary, readers)?;
