@@ -1,5 +1,6 @@
 //! Who may start a group: the five rules under which another member's silence or word allows it (design section 4).
 
+use crate::config::{Policy, StopFailure};
 use crate::ids::{GroupIndex, Sequence};
 use crate::member::{Fence, Member, Presence};
 use crate::message::GroupState;
@@ -31,7 +32,7 @@ impl Grant {
 
 /// Judges the claim on `group` that our frame number `from` was the first to carry.
 #[must_use]
-pub fn grant(member: &Member, group: GroupIndex, from: Sequence, fencing: bool) -> Grant {
+pub fn grant(member: &Member, group: GroupIndex, from: Sequence, policy: &Policy) -> Grant {
     match member.presence {
         Presence::Unheard => Grant::Wait,
         Presence::Left => Grant::Left,
@@ -40,7 +41,13 @@ pub fn grant(member: &Member, group: GroupIndex, from: Sequence, fencing: bool) 
             let holds_nothing = member.report(group).state == GroupState::Idle;
             if acknowledged && holds_nothing { Grant::Acknowledged } else { Grant::Wait }
         }
-        Presence::Dead if !fencing => Grant::Unprotected,
+        Presence::Dead if !policy.fencing => {
+            // Its last word was that parts still run. Under `reboot` they ended with it; under `block` only an operator
+            // knows (`Command::Cleanup`).
+            let blocked =
+                policy.stop_failure == StopFailure::Block && member.report(group).state == GroupState::Failed;
+            if blocked { Grant::Wait } else { Grant::Unprotected }
+        }
         Presence::Dead => match member.fence {
             Fence::Done => Grant::Fenced,
             Fence::None | Fence::Running(_) | Fence::Waiting(_) => Grant::NeedsFence,

@@ -9,6 +9,9 @@ use crate::limits::MAX_FRAME;
 /// The version of the frame format that is spoken here.
 pub const VERSION: u8 = 1;
 
+/// Bytes of the longest header.
+pub const MAX_HEADER: usize = 17;
+
 /// A frame's bytes.
 pub type Bytes = heapless::Vec<u8, MAX_FRAME>;
 
@@ -47,7 +50,7 @@ struct Wire {
     version_and_key: u8,
     sender: [u8; 2],
     generation: [u8; 4],
-    sequence: u32,
+    sequence: u64,
 }
 
 impl Header {

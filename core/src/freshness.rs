@@ -4,7 +4,7 @@
 use crate::ids::{Generation, Sequence};
 
 /// How far back a frame may come late and still count.
-pub const WINDOW: u32 = 64;
+pub const WINDOW: u64 = 64;
 
 /// What one member has sent so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,7 +73,7 @@ impl Life {
     fn admit(&mut self, sequence: Sequence) -> Verdict {
         if sequence > self.newest {
             let ahead = sequence.0 - self.newest.0;
-            self.seen = self.seen.checked_shl(ahead).unwrap_or(0) | 1;
+            self.seen = if ahead < WINDOW { self.seen << ahead } else { 0 } | 1;
             self.newest = sequence;
             return Verdict::News;
         }
@@ -110,7 +110,7 @@ mod tests {
             (7, 11, Verdict::OutsideWindow),
             (8, 1, Verdict::Restarted),
             (7, 76, Verdict::OldGeneration),
-            (8, u32::MAX, Verdict::News),
+            (8, u64::MAX, Verdict::News),
             (8, 2, Verdict::OutsideWindow),
         ];
         for (generation, sequence, expected) in table {
@@ -121,7 +121,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_frame_is_news_or_late_twice(frames in prop::collection::vec((1u32..4, 0u32..200), 1..400)) {
+        fn no_frame_is_news_or_late_twice(frames in prop::collection::vec((1u32..4, 0u64..200), 1..400)) {
             let mut freshness = Freshness::default();
             let mut admitted = std::collections::BTreeSet::new();
             for (generation, sequence) in frames {

@@ -57,6 +57,8 @@ pub struct Group {
     /// Its start failed here since the last clean-up.
     pub(crate) failed_here: bool,
     pub(crate) stance: Stance,
+    /// The configuration that is to come does not have it: it is stopped here and not taken again.
+    pub(crate) retired: bool,
     /// It ran here under our care in this life of the node: started by us, or adopted.
     pub(crate) ours: bool,
     /// It was found running at our start and nobody has disputed it yet.
@@ -74,6 +76,7 @@ impl Group {
             epoch: Epoch(0),
             failed_here: false,
             stance: Stance::Normal,
+            retired: false,
             ours: false,
             found_running: false,
             disputed: false,

@@ -42,9 +42,10 @@ impl Epoch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Generation(pub u32);
 
-/// Counts the frames of one life of a node, from 1.
+/// Counts the frames of one life of a node, from 1. With 32 bits a quick heartbeat would run out of numbers within
+/// weeks, on all nodes of a cluster at about the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-pub struct Sequence(pub u32);
+pub struct Sequence(pub u64);
 
 impl Sequence {
     /// The next frame's number.

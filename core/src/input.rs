@@ -67,8 +67,12 @@ pub enum Command {
     Standby(Scope),
     /// Take groups from the others (`hb_takeover`).
     Takeover(Scope),
-    /// Forget failures of one group or of all, and look again at what runs.
+    /// Forget failures of one group or of all, and look again at what runs. What a member that is dead now could not
+    /// stop counts as stopped.
     Cleanup(Option<GroupIndex>),
+    /// Stop these groups (bit by group), for the configuration that is to come does not have them; see
+    /// [`crate::Node::groups_in_the_way`]. The other members may take them as long as theirs has.
+    Retire(u32),
     /// Give everything up and leave (`heartbeat -k`, SIGTERM).
     Leave,
 }

@@ -60,6 +60,8 @@ pub struct Member {
     pub(crate) phase: Phase,
     pub(crate) phase_since: Instant,
     pub(crate) hears_us: bool,
+    /// It has heard us in this life of both: what it says is no recording from before our start.
+    pub(crate) has_heard_us: bool,
     /// Our newest frame that it has confirmed in its newest message.
     pub(crate) confirmed: Option<Sequence>,
     pub(crate) pings: u8,
@@ -82,6 +84,7 @@ impl Member {
             phase: Phase::Starting,
             phase_since: now,
             hears_us: false,
+            has_heard_us: false,
             confirmed: None,
             pings: 0,
             agrees: true,
@@ -185,6 +188,7 @@ impl Member {
         self.links.iter_mut().for_each(|link| link.newest = None);
         self.confirmed = None;
         self.hears_us = false;
+        self.has_heard_us = false;
         self.reports.clear();
         self.phase = Phase::Starting;
         self.phase_since = now;

@@ -80,7 +80,7 @@ pub enum Notice {
         /// The gap.
         interval: Duration,
     },
-    /// This node itself did nothing for longer than its dead time; it listens before it judges anybody.
+    /// This node itself said nothing for its dead time or longer; it listens before it judges anybody.
     Stalled(Duration),
     /// A ping node answers.
     PingUp(PingIndex),
@@ -259,6 +259,8 @@ pub enum ReleaseCause {
         /// Its epoch.
         theirs: Epoch,
     },
+    /// The configuration that is to come does not have it.
+    Retired,
     /// Its start failed and what was started is stopped again.
     FailedStart,
     /// Only parts of it were running at our start, or its state could not be told.

@@ -97,10 +97,9 @@ impl Node {
             effects.say(Notice::ClaimWithdrawn { group, winner: held_elsewhere.or(winner) });
             return;
         }
-        let fencing = self.config.policy.fencing;
         let mut granted = true;
         for at in self.config.others() {
-            let grant = claims::grant(&self.members[usize::from(at.0)], group, from, fencing);
+            let grant = claims::grant(&self.members[usize::from(at.0)], group, from, &self.config.policy);
             granted &= grant.allows();
             if grant == Grant::NeedsFence {
                 self.fence_if_due(now, at, effects);
@@ -149,6 +148,7 @@ impl Node {
         let cause = match self.newer_holder(group, effects) {
             Some(cause) => cause,
             None if self.phase == Phase::Leaving => ReleaseCause::Leaving,
+            None if self.group(group).retired => ReleaseCause::Retired,
             None => return,
         };
         if let Activity::Starting { job, since, .. } = self.group(group).activity {
@@ -163,6 +163,8 @@ impl Node {
             self.release(now, group, cause, effects);
         } else if self.phase == Phase::Leaving {
             self.release(now, group, ReleaseCause::Leaving, effects);
+        } else if self.group(group).retired {
+            self.release(now, group, ReleaseCause::Retired, effects);
         } else if let Some(heir) = self.fitter(group) {
             self.release(now, group, ReleaseCause::HigherBid(heir), effects);
         } else if self.is_clear_elsewhere(group) {
@@ -191,10 +193,12 @@ impl Node {
             .all(|(_, member)| member.presence != Presence::Alive || !member.report(group).state.may_run())
     }
 
-    /// A member with a higher bid that could take the group at once if we let it go.
+    /// A member with a higher bid that could take the group at once if we let it go. While configurations differ nobody
+    /// takes anything, also one that has not noticed yet and still calls itself fit.
     fn fitter(&self, group: GroupIndex) -> Option<MemberIndex> {
         let heir = self.winner(group)?.bidder();
-        let could_take = heir != self.config.this && self.is_clear_elsewhere(group);
+        let could_take =
+            heir != self.config.this && self.is_clear_elsewhere(group) && self.configurations_agree();
         (self.phase == Phase::Active && could_take).then_some(heir)
     }
 
@@ -259,8 +263,8 @@ impl Node {
     pub(super) fn group_bid(&self, group: GroupIndex) -> GroupBid {
         let state = self.group(group);
         let preferred = self.preferred_of(group) == self.config.this;
-        let may_take =
-            self.phase == Phase::Active && !state.failed_here && state.activity != Activity::Failed;
+        let able = !state.failed_here && !state.retired && state.activity != Activity::Failed;
+        let may_take = self.phase == Phase::Active && able;
         GroupBid {
             fit: may_take && self.configurations_agree(),
             stance: state.stance,

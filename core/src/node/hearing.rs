@@ -129,6 +129,7 @@ impl Node {
         let confirmed = heard.and_then(|heard| self.confirmed_by(heard));
         let member = &mut self.members[usize::from(from.0)];
         let heard_us = core::mem::replace(&mut member.hears_us, confirmed.is_some());
+        member.has_heard_us |= member.hears_us;
         member.confirmed = confirmed;
         if member.hears_us != heard_us {
             let deaf = Notice::MemberDeaf(from);
@@ -140,8 +141,11 @@ impl Node {
             effects.say(Notice::MemberPhase { member: from, phase: member.phase });
         }
         if member.phase == Phase::Left {
-            member.presence = Presence::Left;
             self.reply_due = true;
+            // A farewell spares the fence, so it must not be one that was recorded before our start.
+            if member.has_heard_us {
+                member.presence = Presence::Left;
+            }
         }
         let claims_anew = member.reports.iter().enumerate().any(|(at, report)| {
             report.state == GroupState::Claiming && before.2.get(at).is_none_or(|old| old != report)
@@ -157,7 +161,7 @@ impl Node {
             return None;
         }
         let high = self.sequence.0 & !0xffff;
-        let same = high | u32::from(heard.sequence);
+        let same = high | u64::from(heard.sequence);
         // The confirmed frame is one of ours, so it cannot be newer than our newest.
         let sequence = if same <= self.sequence.0 { same } else { same.checked_sub(0x1_0000)? };
         Some(Sequence(sequence))

@@ -45,6 +45,8 @@ pub struct Node {
     started: Instant,
     last_step: Instant,
     next_heartbeat: Instant,
+    /// When the newest frame was sent.
+    spoke_at: Instant,
     spoken: speak::Spoken,
     /// Heartbeats sent out of turn since the last regular one.
     unscheduled: u8,
@@ -80,6 +82,7 @@ impl Node {
             started: now,
             last_step: now,
             next_heartbeat: now,
+            spoke_at: now,
             spoken: speak::Spoken::default(),
             unscheduled: 0,
             reply_due: false,

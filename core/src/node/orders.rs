@@ -5,7 +5,6 @@ use crate::effect::{Answer, Effect, Effects};
 use crate::group::Activity;
 use crate::ids::{GroupIndex, MemberIndex, OrderId};
 use crate::input::{Command, Scope};
-use crate::limits::MAX_ORDERS;
 use crate::member::Presence;
 use crate::message::{GroupState, Phase, Stance};
 
@@ -22,6 +21,7 @@ pub(super) struct Order {
 enum Kind {
     Standby,
     Takeover,
+    Retire,
 }
 
 /// How far an order has come with one group.
@@ -42,8 +42,9 @@ impl Node {
                 Some(Answer::Done)
             }
             Command::Cleanup(which) => Some(self.clean_up(which)),
-            Command::Standby(scope) => self.order(id, Kind::Standby, scope),
-            Command::Takeover(scope) => self.order(id, Kind::Takeover, scope),
+            Command::Retire(groups) => self.retire(id, groups),
+            Command::Standby(scope) => self.transfer(id, Kind::Standby, scope),
+            Command::Takeover(scope) => self.transfer(id, Kind::Takeover, scope),
         };
         if let Some(answer) = answer {
             effects.order(Effect::Answer { id, answer });
@@ -70,11 +71,20 @@ impl Node {
                 cleaned = true;
             }
         }
+        // What the dead could not stop is over too: the operator knows.
+        for member in self.members.iter_mut().filter(|member| member.presence == Presence::Dead) {
+            for (at, report) in self.config.groups().zip(&mut member.reports) {
+                if which.is_none_or(|which| which == at) && report.state == GroupState::Failed {
+                    report.state = GroupState::Idle;
+                    cleaned = true;
+                }
+            }
+        }
         if cleaned { Answer::Done } else { Answer::Nothing }
     }
 
     /// Changes the bids, unless the order cannot be carried out as things are.
-    fn order(&mut self, id: OrderId, kind: Kind, scope: Scope) -> Option<Answer> {
+    fn transfer(&mut self, id: OrderId, kind: Kind, scope: Scope) -> Option<Answer> {
         if self.phase != Phase::Active {
             return Some(Answer::NotActive);
         }
@@ -85,6 +95,7 @@ impl Node {
         let concerned = |group: &GroupIndex| match kind {
             Kind::Standby => self.group(*group).state().holds(),
             Kind::Takeover => !self.group(*group).state().holds(),
+            Kind::Retire => false,
         };
         let groups = self.config.groups().filter(in_scope).filter(concerned);
         let groups = groups.fold(0u32, |mask, group| mask | 1 << group.0);
@@ -96,21 +107,30 @@ impl Node {
         {
             return Some(Answer::NobodyElse(stuck));
         }
-        if self.orders.len() == MAX_ORDERS {
+        self.enlist(Order { id, kind, groups })
+    }
+
+    /// Only groups that exist can be retired; the shell may have counted wrong.
+    fn retire(&mut self, id: OrderId, groups: u32) -> Option<Answer> {
+        let known = self.config.groups().fold(0u32, |mask, group| mask | 1 << group.0);
+        self.enlist(Order { id, kind: Kind::Retire, groups: groups & known })
+    }
+
+    fn enlist(&mut self, order: Order) -> Option<Answer> {
+        if self.orders.push(order).is_err() {
             return Some(Answer::Busy);
         }
-        for group in members_of(groups) {
+        for group in members_of(order.groups) {
             let state = self.group_mut(group);
-            match kind {
+            match order.kind {
                 Kind::Standby => state.stance = Stance::Standby,
                 Kind::Takeover => {
                     state.stance = Stance::Ordered;
                     state.failed_here = false;
                 }
+                Kind::Retire => state.retired = true,
             }
         }
-        // The length was checked above.
-        let _ = self.orders.push(Order { id, kind, groups });
         None
     }
 
@@ -149,9 +169,12 @@ impl Node {
     /// An order that failed is over: it must not move anything later, when nobody expects it any more.
     fn forget_failed(&mut self, order: &Order) {
         for group in members_of(order.groups) {
-            let holds = self.group(group).state().holds();
-            if holds == (order.kind == Kind::Standby) {
-                self.group_mut(group).stance = Stance::Normal;
+            let state = self.group_mut(group);
+            match order.kind {
+                Kind::Standby if state.state().holds() => state.stance = Stance::Normal,
+                Kind::Takeover if !state.state().holds() => state.stance = Stance::Normal,
+                Kind::Retire => state.retired = false,
+                Kind::Standby | Kind::Takeover => {}
             }
         }
     }
@@ -181,6 +204,7 @@ impl Node {
         let nobody_can = blocked_elsewhere || self.winner(group).is_none();
         match (kind, own.state()) {
             (_, GroupState::Failed) => Progress::Failed,
+            (Kind::Retire, GroupState::Idle) => Progress::Done,
             (Kind::Standby, GroupState::Idle) if runs_elsewhere => Progress::Done,
             // It came back, since the other could not run it.
             (Kind::Standby, GroupState::Running) if own.stance != Stance::Standby => Progress::Failed,

@@ -16,12 +16,30 @@ pub enum ReconfigureError {
     /// This node would have another name; that needs a restart.
     #[error("the name of this node changed; that needs a restart")]
     OtherNode,
-    /// A group of the old configuration is not idle here and is not in the new one in the same words.
-    #[error("resource group {} of the old configuration is in use here; stop it first", .0.0)]
-    GroupInUse(GroupIndex),
+    /// Groups of the old configuration are in use here and not in the new one: see [`Node::groups_in_the_way`].
+    #[error("resource groups that are in use here are changed or gone")]
+    GroupsInUse,
 }
 
 impl Node {
+    /// The groups that are in use here and that `config` does not have in the same words, bit by group. They must be
+    /// stopped ([`crate::input::Command::Retire`]) before `config` can be taken.
+    #[must_use]
+    pub fn groups_in_the_way(&self, config: &Config) -> u32 {
+        let in_the_way = |group: &GroupIndex| {
+            self.group(*group).activity != Activity::Idle && self.same_group(*group, config).is_none()
+        };
+        self.config.groups().filter(in_the_way).fold(0, |mask, group| mask | 1 << group.0)
+    }
+
+    fn same_group(&self, old: GroupIndex, config: &Config) -> Option<usize> {
+        let old = &self.config.groups[usize::from(old.0)];
+        let preferred = self.config.members[usize::from(old.preferred.0)].id;
+        config.groups.iter().position(|new| {
+            new.digest == old.digest && config.members[usize::from(new.preferred.0)].id == preferred
+        })
+    }
+
     /// Takes another configuration and other keys. Members and groups that both configurations have keep their state.
     /// Orders that wait for their outcome are forgotten; the shell answers them. The next step should follow at once.
     ///
@@ -37,20 +55,14 @@ impl Node {
         if id(&config) != id(&self.config) {
             return Err(ReconfigureError::OtherNode);
         }
-        let same = |old: GroupIndex| {
-            let old = &self.config.groups[usize::from(old.0)];
-            let preferred = self.config.members[usize::from(old.preferred.0)].id;
-            config.groups.iter().position(|new| {
-                new.digest == old.digest && config.members[usize::from(new.preferred.0)].id == preferred
-            })
-        };
+        if self.groups_in_the_way(&config) != 0 {
+            return Err(ReconfigureError::GroupsInUse);
+        }
         let mut groups: Vec<Group, { crate::limits::MAX_GROUPS }> =
             config.groups().map(|_| Group::new()).collect();
         for old in self.config.groups() {
-            match same(old) {
-                Some(new) => groups[new] = *self.group(old),
-                None if self.group(old).activity == Activity::Idle => {}
-                None => return Err(ReconfigureError::GroupInUse(old)),
+            if let Some(new) = self.same_group(old, &config) {
+                groups[new] = *self.group(old);
             }
         }
         let kept = |member: &crate::config::MemberConfig| {
@@ -73,6 +85,7 @@ impl Node {
         self.config = config;
         self.keys = keys;
         self.next_heartbeat = now;
+        self.spoke_at = now;
         Ok(())
     }
 }

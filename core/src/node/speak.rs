@@ -5,7 +5,7 @@ use heapless::Vec;
 use super::Node;
 use super::hearing::low_byte;
 use crate::effect::{Effect, Effects};
-use crate::frame::{FrameError, Header};
+use crate::frame::{FrameError, Header, MAX_HEADER};
 use crate::ids::LinkSet;
 use crate::limits::{MAX_GROUPS, MAX_UNSCHEDULED};
 use crate::member::{Member, Presence};
@@ -35,6 +35,7 @@ impl Node {
         self.unscheduled = if scheduled { 0 } else { self.unscheduled + 1 };
         self.reply_due = false;
         self.next_heartbeat = now + self.config.intervals.keepalive;
+        self.spoke_at = now;
         self.sequence = self.sequence.next();
         // The capacities are chosen so that the longest message fits; a frame that does not is not sent.
         if self.write_frame(&words, effects).is_ok() {
@@ -52,7 +53,7 @@ impl Node {
         };
         let frame = effects.frame_mut();
         frame.clear();
-        let mut start = [0; 16];
+        let mut start = [0; MAX_HEADER];
         let length = header.encode(&mut start)?;
         frame.extend_from_slice(&start[..length]).map_err(|_| FrameError::Long)?;
         self.message(words).encode(frame)?;
@@ -111,10 +112,11 @@ fn heard(id: crate::ids::NodeId, member: &Member) -> Option<Heard> {
         Presence::Alive | Presence::Left => member.links_up(),
         Presence::Unheard | Presence::Dead => LinkSet::EMPTY,
     };
+    let [.., high, low] = newest.0.to_be_bytes();
     Some(Heard {
         member: id,
         generation: low_byte(generation.0),
-        sequence: u16::from_be_bytes([newest.0.to_be_bytes()[2], newest.0.to_be_bytes()[3]]),
+        sequence: u16::from_be_bytes([high, low]),
         links,
     })
 }

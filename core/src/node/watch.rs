@@ -9,14 +9,14 @@ use crate::notice::Notice;
 use crate::time::{Duration, Instant};
 
 impl Node {
-    /// A node that did nothing for longer than its dead time (stopped, swapped, paused) must first hear what was said
-    /// meanwhile: everybody's silence begins anew, and acknowledgements from before it are worth nothing.
+    /// A node that said nothing for its dead time (stopped, swapped, paused) may be held for dead, and must first hear
+    /// what was said meanwhile: everybody's silence begins anew, and acknowledgements from before it are worth nothing.
     pub(super) fn notice_stall(&mut self, now: Instant, effects: &mut Effects) {
-        let gap = now.since(self.last_step);
-        if gap <= self.config.intervals.deadtime {
+        let silence = now.since(self.spoke_at);
+        if silence < self.config.intervals.deadtime || self.gone {
             return;
         }
-        effects.say(Notice::Stalled(gap));
+        effects.say(Notice::Stalled(silence));
         for member in &mut self.members {
             member.silent_since = now;
             member.links.iter_mut().filter(|link| link.up).for_each(|link| link.heard = Some(now));

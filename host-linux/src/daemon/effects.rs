@@ -105,8 +105,8 @@ impl Daemon {
     }
 
     fn announce(&mut self, group: GroupIndex, now: Instant) {
-        self.next_order = self.next_order.wrapping_add(1);
-        self.runner.run(OWN_JOBS | self.next_order, usize::from(group.0), Operation::Announce, now);
+        let job = OWN_JOBS | self.new_order();
+        self.runner.run(job, usize::from(group.0), Operation::Announce, now);
     }
 
     fn say(&mut self, notice: &Notice, now: Instant) {
@@ -135,6 +135,9 @@ impl Daemon {
     }
 
     fn answer(&mut self, order: u32, answer: Answer) {
+        if self.retired(order, answer) {
+            return;
+        }
         let Some(client) = self.waiting.remove(&order) else { return };
         let name = |group: GroupIndex| self.names.group(group).to_owned();
         let outcome = match answer {

@@ -79,6 +79,7 @@ struct Daemon {
     /// Who waits for the answer to which order.
     waiting: HashMap<u32, ClientId>,
     next_order: u32,
+    pending: Option<reload::Pending>,
     repeats: effects::Repeats,
     extra: status::Extra,
     leaving: bool,
@@ -140,6 +141,7 @@ impl Daemon {
             log,
             waiting: HashMap::new(),
             next_order: 0,
+            pending: None,
             repeats: effects::Repeats::default(),
             leaving: false,
             _pid_file: pid_file,
@@ -260,11 +262,7 @@ impl Daemon {
                     self.fencer.child_exited(now);
                 }
                 SIGTERM | SIGINT => self.begin_to_leave(),
-                SIGHUP => {
-                    let outcome = self.reload();
-                    let level = if outcome.ok { Level::Info } else { Level::Error };
-                    self.log.write(level, &outcome.message);
-                }
+                SIGHUP => self.reload(None),
                 SIGUSR1 => self.log.set_debug(self.log.debug().saturating_add(1)),
                 SIGUSR2 => self.log.set_debug(self.log.debug().saturating_sub(1)),
                 _ => {}

@@ -2,46 +2,97 @@
 //! stopping anything that both configurations have.
 
 use heartline_core::Input;
+use heartline_core::effect::Answer;
+use heartline_core::ids::OrderId;
+use heartline_core::input::Command;
 
 use super::core_config::core_config;
-use super::startup::{read, why_not};
+use super::startup::read;
 use super::status::Extra;
 use super::{Daemon, MEDIA_STEP};
 use crate::clock;
 use crate::config::Configuration;
-use crate::control::{Outcome, Reply};
+use crate::control::{ClientId, Outcome, Reply};
 use crate::log::Level;
 use crate::log::render::Names;
 use crate::media::Media;
 use crate::resources::Environment;
 
+/// A good configuration that waits until what it does not have any more is stopped.
+pub(super) struct Pending {
+    order: u32,
+    configuration: Configuration,
+    client: Option<ClientId>,
+}
+
 impl Daemon {
-    /// Reads the configuration again and takes it if it is good. Log files are re-opened in any case.
-    pub(super) fn reload(&mut self) -> Outcome {
+    /// Reads the configuration again and takes it if it is good. Log files are re-opened in any case. The outcome is
+    /// logged, and told to `client`.
+    pub(super) fn reload(&mut self, client: Option<ClientId>) {
         for problem in self.log.reopen() {
             self.log.write(Level::Warn, &problem.to_string());
         }
-        let refused =
-            |why: String| Outcome::failed(1, format!("{why}. The old configuration stays in force."));
+        if self.pending.is_some() {
+            self.reloaded(client, refused("A reload is still waiting for resources to stop"));
+            return;
+        }
         let Some(new) = read(&self.config_dir, &mut self.log) else {
-            return refused("The new configuration has errors, see the log".into());
+            self.reloaded(client, refused("The new configuration has errors, see the log"));
+            return;
         };
         if new == self.configuration {
-            return Outcome::done("Configuration unchanged.");
+            self.reloaded(client, Outcome::done("Configuration unchanged."));
+            return;
         }
+        let in_the_way = match core_config(&new) {
+            Ok((config, _)) => self.node.groups_in_the_way(&config),
+            Err(unfit) => {
+                self.reloaded(client, refused(&format!("The new configuration is not taken: {unfit}")));
+                return;
+            }
+        };
+        if in_the_way == 0 {
+            let outcome = self.apply(new);
+            self.reloaded(client, outcome);
+            return;
+        }
+        let text =
+            "Resources that run here are changed or gone in the new configuration: they are stopped first";
+        self.log.write(Level::Info, text);
+        let order = self.new_order();
+        self.pending = Some(Pending { order, configuration: new, client });
+        self.step(Input::Order { id: OrderId(order), command: Command::Retire(in_the_way) });
+    }
+
+    /// Takes the configuration that waited for this order, if one did. False if the order was none of ours.
+    pub(super) fn retired(&mut self, order: u32, answer: Answer) -> bool {
+        let Some(pending) = self.pending.take_if(|pending| pending.order == order) else { return false };
+        let outcome = match answer {
+            Answer::Done => self.apply(pending.configuration),
+            _ => refused("What the new configuration does not have could not be stopped, see the log"),
+        };
+        self.reloaded(pending.client, outcome);
+        true
+    }
+
+    fn reloaded(&mut self, client: Option<ClientId>, outcome: Outcome) {
+        self.log.write(if outcome.ok { Level::Info } else { Level::Error }, &outcome.message);
+        if let Some(client) = client {
+            self.server.reply(client, &Reply::Result(outcome));
+        }
+    }
+
+    fn apply(&mut self, new: Configuration) -> Outcome {
         let (config, keys) = match core_config(&new) {
             Ok(parts) => parts,
-            Err(unfit) => return refused(format!("The new configuration is not taken: {unfit}")),
+            Err(unfit) => return refused(&format!("The new configuration is not taken: {unfit}")),
         };
         let media = match self.reopened_media(&new) {
             Ok(media) => media,
-            Err(error) => return refused(format!("Cannot set up the media: {error}")),
+            Err(error) => return refused(&format!("Cannot set up the media: {error}")),
         };
         if let Err(error) = self.node.reconfigure(config, keys, clock::core_now()) {
-            return refused(format!(
-                "The new configuration is not taken: {}",
-                why_not(error, &self.configuration)
-            ));
+            return refused(&format!("The new configuration is not taken: {error}"));
         }
         if let Some(media) = media {
             self.media_token += MEDIA_STEP;
@@ -80,4 +131,8 @@ impl Daemon {
         self.extra = Extra::new(&new);
         self.configuration = new;
     }
+}
+
+fn refused(why: &str) -> Outcome {
+    Outcome::failed(1, format!("{why}. The old configuration stays in force."))
 }

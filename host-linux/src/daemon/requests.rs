@@ -36,10 +36,7 @@ impl Daemon {
                 self.begin_to_leave();
                 self.server.reply(client, &Reply::Result(Outcome::done("stopping")));
             }
-            Request::Reload => {
-                let outcome = self.reload();
-                self.server.reply(client, &Reply::Result(outcome));
-            }
+            Request::Reload => self.reload(Some(client)),
         }
     }
 
@@ -53,13 +50,17 @@ impl Daemon {
 
     /// Hands an order to the core; its answer goes to `client`.
     pub(super) fn order(&mut self, client: Option<ClientId>, command: Command) {
-        self.next_order = self.next_order.wrapping_add(1);
-        let id = self.next_order;
+        let id = self.new_order();
         self.waiting.retain(|_, client| self.server.is_connected(*client));
         if let Some(client) = client {
             self.waiting.insert(id, client);
         }
         self.step(Input::Order { id: OrderId(id), command });
+    }
+
+    pub(super) fn new_order(&mut self) -> u32 {
+        self.next_order = self.next_order.wrapping_add(1);
+        self.next_order
     }
 
     fn clean_up(&mut self, client: ClientId, group: Option<String>) {

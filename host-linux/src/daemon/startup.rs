@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use heartline_core::Node;
 use heartline_core::ids::Generation;
-use heartline_core::{Node, node};
 
 use super::core_config::core_config;
 use super::{Daemon, Options, real_time};
@@ -103,20 +103,6 @@ pub(super) fn read(directory: &Path, log: &mut Log) -> Option<Configuration> {
         log.write(level(diagnostic), &diagnostic.one_line());
     }
     loaded.configuration
-}
-
-/// Why a running node does not take a configuration, in words.
-pub(super) fn why_not(error: node::ReconfigureError, configuration: &Configuration) -> String {
-    match error {
-        node::ReconfigureError::OtherNode => "this node would have another name; that needs a restart".into(),
-        node::ReconfigureError::GroupInUse(group) => {
-            let name = configuration.groups.get(usize::from(group.0)).map_or("?", config::Group::name);
-            format!(
-                "resource group {name} is changed or gone in haresources but in use here; stop it first \
-                     (heartline standby) or put the line back"
-            )
-        }
-    }
 }
 
 fn level(diagnostic: &Diagnostic) -> Level {

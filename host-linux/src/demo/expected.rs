@@ -140,6 +140,8 @@ mod tests {
             heard_ms_ago: Some(1),
         };
         Snapshot {
+            media: Vec::new(),
+            remarks: Vec::new(),
             version: String::new(),
             pid: 1,
             this_node: HOSTS[host].to_owned(),

@@ -69,6 +69,7 @@ fn level(notice: &Notice) -> Level {
         Notice::Releasing { cause, .. } => match cause {
             ReleaseCause::HigherBid(_) | ReleaseCause::Leaving | ReleaseCause::FailedStart => Level::Info,
             ReleaseCause::NotWhole => Level::Warn,
+            ReleaseCause::Retired => Level::Info,
             ReleaseCause::NewerHolder { .. } => Level::Error,
         },
         Notice::Refused { refusal, .. } => match refusal {
@@ -303,6 +304,9 @@ fn releasing(group: GroupIndex, cause: ReleaseCause, names: &Names) -> String {
             format!("Giving up resource group {group}: {} has the higher bid for it", names.member(member))
         }
         ReleaseCause::Leaving => format!("Giving up resource group {group}: this node leaves"),
+        ReleaseCause::Retired => {
+            format!("Giving up resource group {group}: the new configuration does not have it in these words")
+        }
         ReleaseCause::NewerHolder { member, ours, theirs } => {
             let member = names.member(member);
             let why = if ours == theirs {

@@ -9,7 +9,7 @@ use crate::effect::{Effect, Effects};
 use crate::frame::{Bytes, Header};
 use crate::ids::{Generation, GroupIndex, JobId, LinkIndex, NodeId, OrderId, PingIndex, Sequence};
 use crate::input::{Command, Input, JobFailure, Outcome, Scope};
-use crate::message::{GroupState, Message};
+use crate::message::{GroupState, Message, Phase};
 use crate::node::Node;
 use crate::notice::Notice;
 use crate::seal::{Key, KeyRing, Method};
@@ -83,6 +83,23 @@ fn forged_replayed_and_cut_frames_change_nothing() {
         assert!(effects.iter().all(quiet), "{bytes:02x?}: {effects:?}");
     }
     assert!(node.counters(LinkIndex(0)).refused.iter().sum::<u32>() > 300);
+}
+
+#[test]
+fn a_farewell_from_before_our_start_spares_no_fence() {
+    let mut world = World::started(&Setting { fencing: true, ..Setting::default() });
+    let mut peer = world.node(1).clone();
+    let mut effects = Effects::new();
+    peer.step(world.now, Input::Order { id: OrderId(1), command: Command::Leave }, &mut effects);
+    assert_eq!(peer.phase(), Phase::Left);
+    world.fencing_works = false;
+    world.partition();
+    world.power_cut(0);
+    world.boot(0);
+    world.schedule_frame(0, 0, effects.frame().to_vec());
+    let started = |world: &World| world.state(0, 0) == GroupState::Starting;
+    assert_eq!(world.run_for(10 * DEADTIME, started), None);
+    assert!(world.said(0, |notice| matches!(notice, Notice::FencingFailed { .. })));
 }
 
 #[test]

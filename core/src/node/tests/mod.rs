@@ -2,6 +2,7 @@
 
 mod hostile;
 mod swarm;
+mod three;
 mod world;
 
 use world::{DEADTIME, INITDEAD, KEEPALIVE, Setting, World};
@@ -9,7 +10,7 @@ use world::{DEADTIME, INITDEAD, KEEPALIVE, Setting, World};
 use crate::config::StopFailure;
 use crate::effect::Answer;
 use crate::group::Activity;
-use crate::ids::{GroupIndex, LinkIndex, PingIndex};
+use crate::ids::{GroupIndex, LinkIndex, PingIndex, Sequence};
 use crate::input::{Command, Input, Scope};
 use crate::member::Presence;
 use crate::message::{GroupState, Phase, Stance};
@@ -265,6 +266,21 @@ fn what_was_never_ours_and_cannot_be_stopped_reboots_nobody() {
 }
 
 #[test]
+fn what_a_leaving_node_could_not_stop_is_not_taken_before_an_operator_says_so() {
+    let mut world = World::started(&Setting::default());
+    world.hosts[0].stop_fails = true;
+    world.order(0, 1, Command::Leave);
+    world.run(5 * DEADTIME);
+    assert_eq!(world.node(1).member(World::member(0)).unwrap().presence(), Presence::Dead);
+    assert_eq!(world.owners(0), [0]);
+    world.power_cut(0);
+    world.order(1, 2, Command::Cleanup(None));
+    assert_eq!(world.answers[&2], Answer::Done);
+    world.run(DEADTIME);
+    assert_eq!(world.owners(0), [1]);
+}
+
+#[test]
 fn a_killed_daemon_adopts_what_still_runs() {
     let mut world = World::started(&Setting::default());
     world.kill_daemon(0);
@@ -324,6 +340,29 @@ fn a_stalled_holder_lets_go_of_what_was_taken() {
 }
 
 #[test]
+fn a_claim_that_was_held_for_dead_counts_no_old_word() {
+    let mut world = World::new(&Setting::default());
+    world.hosts.iter_mut().for_each(|host| host.start_fails = true);
+    (0..2).for_each(|host| world.boot(host));
+    world.run(3 * DEADTIME);
+    world.hosts.iter_mut().for_each(|host| host.start_fails = false);
+    world.cut(1, 0);
+    world.order(0, 1, Command::Cleanup(None));
+    world.run(KEEPALIVE / 10);
+    world.order(1, 2, Command::Cleanup(None));
+    assert_eq!(world.state(0, 0), GroupState::Claiming);
+    // Something happens that need not be said; then the answer waits in the socket of a node that does nothing.
+    world.run(KEEPALIVE / 2);
+    world.order(0, 3, Command::Cleanup(None));
+    world.hosts[0].stalled = true;
+    world.cuts.clear();
+    world.run_for(2 * DEADTIME, |world| world.state(1, 0) == GroupState::Starting).expect("it takes over");
+    world.hosts[0].stalled = false;
+    world.run(DEADTIME);
+    assert_eq!(world.owners(0).len(), 1);
+}
+
+#[test]
 fn a_deaf_survivor_does_not_stay_beside_the_newer_holder() {
     let mut world = World::started(&Setting::default());
     world.may_overlap = true;
@@ -366,6 +405,18 @@ fn differing_files_freeze_ownership_and_both_say_which_lines() {
 }
 
 #[test]
+fn a_node_that_is_reconfigured_first_makes_nobody_let_go() {
+    let three = Setting { nodes: std::vec!["ha1", "ha2", "ha3"], ..mutual() };
+    let mut world = World::started(&three);
+    assert_eq!((world.owners(0), world.owners(1)), (std::vec![0], std::vec![1]));
+    let (config, now) = (mutual().config("ha1"), world.now);
+    world.hosts[0].node.as_mut().unwrap().reconfigure(config, world::keys(), now).unwrap();
+    world.run(3 * DEADTIME);
+    assert_eq!((world.owners(0), world.owners(1)), (std::vec![0], std::vec![1]));
+    assert!(!world.notices.iter().any(|(_, notice)| matches!(notice, Notice::Releasing { .. })));
+}
+
+#[test]
 fn a_new_configuration_keeps_what_runs_and_refuses_to_drop_it() {
     let mut world = World::started(&mutual());
     let now = world.now;
@@ -383,6 +434,32 @@ fn a_new_configuration_keeps_what_runs_and_refuses_to_drop_it() {
     world.run(3 * DEADTIME);
     assert_eq!((world.owners(0), world.owners(1)), (std::vec![1], std::vec![0]));
     assert!(!world.notices.iter().any(|(_, notice)| matches!(notice, Notice::Releasing { .. })));
+}
+
+#[test]
+fn a_line_that_is_gone_from_both_files_is_stopped_on_both_nodes() {
+    let mut world = World::started(&mutual());
+    let fewer = Setting { groups: std::vec![("ha2", "10.0.0.2 mysql")], ..mutual() };
+    for (host, name) in [(0, "ha1"), (1, "ha2")] {
+        let config = fewer.config(name);
+        let in_the_way = world.node(host).groups_in_the_way(&config);
+        let order = u32::try_from(host).unwrap();
+        world.order(host, order, Command::Retire(in_the_way));
+        world.run_for(DEADTIME, |world| world.answers.contains_key(&order)).expect("an answer");
+        assert_eq!(world.answers[&order], Answer::Done);
+        let now = world.now;
+        world.hosts[host]
+            .node
+            .as_mut()
+            .unwrap()
+            .reconfigure(config, world::keys(), now)
+            .expect("nothing is in use");
+        let stays = world.hosts[host].runs.pop().expect("two groups");
+        assert!(!world.hosts[host].runs[0], "what is gone was stopped");
+        world.hosts[host].runs = std::vec![stays, false];
+        world.run(2 * DEADTIME);
+    }
+    assert_eq!(world.owners(0), [1], "what stays never stopped");
 }
 
 #[test]
@@ -445,6 +522,22 @@ fn a_quiet_cluster_sends_one_heartbeat_a_keepalive() {
     world.run(100 * KEEPALIVE);
     let sent = world.frames_sent - before;
     assert!((198..=204).contains(&sent), "{sent} heartbeats of two nodes in 100 keepalives");
+}
+
+#[test]
+fn frame_numbers_do_not_run_out() {
+    let mut world = World::started(&Setting { auto_failback: false, ..Setting::default() });
+    for boundary in [0xffff, u64::from(u32::MAX)] {
+        for host in &mut world.hosts {
+            host.node.as_mut().unwrap().sequence = Sequence(boundary - 3);
+        }
+        world.run(10 * KEEPALIVE);
+        let dead = |notice: &Notice| matches!(notice, Notice::MemberDead { .. } | Notice::MemberDeaf(_));
+        assert!((0..2).all(|host| !world.said(host, dead) && world.node(host).sequence().0 > boundary));
+    }
+    world.order(1, 1, Command::Takeover(Scope::All));
+    world.run(DEADTIME);
+    assert_eq!(world.owners(0), [1]);
 }
 
 #[test]

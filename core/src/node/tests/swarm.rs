@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::world::{DEADTIME, INITDEAD, LINKS, Setting, World};
+use super::world::{DEADTIME, INITDEAD, LINKS, Setting, World, cases};
 use crate::input::{Command, Scope};
 
 #[derive(Debug, Clone)]
@@ -110,7 +110,7 @@ fn is_a_fault_of_cables_or_time(op: &Op) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn with_fencing_no_group_ever_runs_twice(

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::vec::Vec;
 
+use proptest::prelude::ProptestConfig;
+
 use crate::config::{Config, Intervals, Parts, Policy, StopFailure};
 use crate::effect::{Answer, Effect, Effects, Work};
 use crate::ids::{Generation, GroupIndex, JobId, LinkIndex, MemberIndex, OrderId};
@@ -29,6 +31,7 @@ pub(super) struct Host {
     pub(super) start_fails: bool,
     pub(super) stop_fails: bool,
     pub(super) half_running: bool,
+    pub(super) start_takes: Duration,
     pub(super) hangs: bool,
     pub(super) stalled: bool,
     pub(super) rebooted: u32,
@@ -54,6 +57,31 @@ pub(super) struct World {
     pub(super) may_overlap: bool,
     pub(super) announced: u32,
     pub(super) fencing_works: bool,
+    pub(super) weather: Weather,
+}
+
+/// What the cables do to frames besides being cut.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Weather {
+    /// Percent of the frames that the first link loses.
+    pub(super) loss: u64,
+    /// Percent of the frames that come twice.
+    pub(super) twice: u64,
+    /// The longest delay beyond the usual, in milliseconds: frames overtake each other.
+    pub(super) delay: u64,
+    /// The state of the dice.
+    pub(super) dice: u64,
+}
+
+impl Weather {
+    /// A number below `sides`: xorshift, so that a case can be repeated.
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.dice |= 1;
+        self.dice ^= self.dice << 13;
+        self.dice ^= self.dice >> 7;
+        self.dice ^= self.dice << 17;
+        (self.dice >> 16) % sides.max(1)
+    }
 }
 
 #[derive(Clone)]
@@ -107,6 +135,14 @@ impl Setting {
     }
 }
 
+/// So many cases, or as many as `PROPTEST_CASES` says.
+pub(super) fn cases(usual: u32) -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(usual),
+    }
+}
+
 pub(super) fn keys() -> KeyRing {
     KeyRing::new(2, &[Key::new(2, Method::Sha1, b"secretkey").unwrap()]).unwrap()
 }
@@ -120,6 +156,7 @@ impl World {
             start_fails: false,
             stop_fails: false,
             half_running: false,
+            start_takes: START_TAKES,
             hangs: false,
             stalled: false,
             rebooted: 0,
@@ -137,6 +174,7 @@ impl World {
             may_overlap: false,
             announced: 0,
             fencing_works: true,
+            weather: Weather::default(),
         }
     }
 
@@ -287,8 +325,14 @@ impl World {
     }
 
     pub(super) fn schedule_frame(&mut self, to: usize, link: u8, bytes: Vec<u8>) {
-        let at = self.now + DELAY;
-        self.schedule(at, Event::Frame { to, link, bytes });
+        if link == 0 && self.weather.roll(100) < self.weather.loss {
+            return;
+        }
+        let copies = if self.weather.roll(100) < self.weather.twice { 2 } else { 1 };
+        for _ in 0..copies {
+            let longer = Duration::from_micros(self.weather.roll(1 + 1000 * self.weather.delay));
+            self.schedule(self.now + DELAY + longer, Event::Frame { to, link, bytes: bytes.clone() });
+        }
     }
 
     fn schedule(&mut self, at: Instant, event: Event) {
@@ -324,7 +368,7 @@ impl World {
                 let takes = match work {
                     Work::Start(group) => {
                         place.runs[usize::from(group.0)] = true;
-                        START_TAKES
+                        place.start_takes
                     }
                     Work::Stop(_) => STOP_TAKES,
                     Work::Probe(_) => Duration::from_millis(5),

@@ -54,12 +54,12 @@ pub(super) fn reason(view: &View<'_>, at: GroupIndex, group: &Group) -> Option<S
 
 /// Whose word the claim that frame `from` carried first waits for.
 fn waits_for(view: &View<'_>, at: GroupIndex, from: Sequence) -> Option<String> {
-    let fencing = view.node.config().policy().fencing;
+    let policy = view.node.config().policy();
     let waits: Vec<String> = view
         .others()
         .filter_map(|(index, member)| {
             let name = view.names.member(index);
-            match claims::grant(member, at, from, fencing) {
+            match claims::grant(member, at, from, policy) {
                 Grant::Acknowledged | Grant::Left | Grant::Fenced | Grant::Unprotected => None,
                 Grant::NeedsFence => Some(format!("until {name} is fenced")),
                 Grant::Wait => Some(match (member.presence(), member.report(at).state) {

@@ -126,6 +126,7 @@ fn releasing(group: &str, cause: ReleaseCause, names: &Names) -> Value {
             object["member"] = json!(names.member(member));
         }
         ReleaseCause::Leaving => object["cause"] = json!("leaving"),
+        ReleaseCause::Retired => object["cause"] = json!("retired"),
         ReleaseCause::NewerHolder { member, ours, theirs } => {
             object["cause"] = json!("newer_holder");
             object["member"] = json!(names.member(member));

@@ -436,6 +436,12 @@ fn giving_up() {
             r#""releasing", "group": "10.0.0.46/24", "cause": "leaving""#,
         ),
         (
+            releasing(ReleaseCause::Retired),
+            Level::Info,
+            "Giving up resource group 10.0.0.46/24: the new configuration does not have it in these words",
+            r#""releasing", "group": "10.0.0.46/24", "cause": "retired""#,
+        ),
+        (
             releasing(ReleaseCause::NewerHolder { member: HA2, ours: Epoch(7), theirs: Epoch(8) }),
             Level::Error,
             "Both machines own our resources! Giving up resource group 10.0.0.46/24: it runs on ha2 too, its epoch 8 \
