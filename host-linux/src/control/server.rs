@@ -13,6 +13,7 @@ use mio::event::Event;
 use mio::net::UnixListener;
 use mio::{Interest, Registry, Token};
 use nix::errno::Errno;
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::{Gid, Group};
 
 use super::protocol::{Outcome, Reply, Request};
@@ -102,11 +103,11 @@ impl Server {
             // Bound under another name until its mode is right, so that nobody slips in.
             let temporary = path.with_extension("new");
             remove_if_there(&temporary)?;
-            if std::os::unix::net::UnixStream::connect(path).is_ok() {
-                return Err(io::Error::new(
-                    io::ErrorKind::AddrInUse,
-                    "another daemon answers there, whose pid file was removed; end it first",
-                ));
+            if let Some(pid) = who_answers(path) {
+                let text = format!(
+                    "process {pid} answers there: a daemon whose pid file was removed; end it first (kill {pid})"
+                );
+                return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
             }
             let listener = UnixListener::bind(&temporary)?;
             let readers = Group::from_name(READERS)?.map(|group| group.gid);
@@ -228,6 +229,13 @@ impl Drop for Server {
         // One that stays behind is replaced by the next daemon.
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// The process that listens at `path`, if somebody does.
+fn who_answers(path: &Path) -> Option<i32> {
+    let stream = std::os::unix::net::UnixStream::connect(path).ok()?;
+    let listener = getsockopt(&stream, PeerCredentials);
+    Some(listener.map_or(0, |credentials| credentials.pid()))
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

@@ -50,6 +50,9 @@ pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
     log.write(Level::Info, "**************************");
     let version = env!("CARGO_PKG_VERSION");
     log.write(Level::Info, &format!("Configuration validated. Starting heartline {version}"));
+    // Before anything is touched that a daemon without its pid file might still be using.
+    let server = Server::bind(&control::socket_path(&options.run_dir))
+        .map_err(|error| fail(&mut log, error.to_string()))?;
     for pid in resources::end_leftovers(&options.run_dir) {
         let text = format!(
             "The agent with process id {pid} was left running by a daemon that was killed; it was ended"
@@ -74,8 +77,6 @@ pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
     if let Err(error) = make_scratch(&options.run_dir) {
         log.write(Level::Warn, &format!("Cannot make {}/{SCRATCH}: {error}", options.run_dir.display()));
     }
-    let server = Server::bind(&control::socket_path(&options.run_dir))
-        .map_err(|error| fail(&mut log, error.to_string()))?;
     if let (true, Some(priority)) = (options.realtime, configuration.realtime) {
         for problem in real_time::engage(priority) {
             log.write(Level::Warn, &problem);
