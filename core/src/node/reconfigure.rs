@@ -6,7 +6,9 @@ use super::Node;
 use crate::config::Config;
 use crate::group::{Activity, Group};
 use crate::ids::GroupIndex;
-use crate::member::Member;
+use crate::limits::MAX_GROUPS;
+use crate::member::{Member, Presence};
+use crate::message::GroupReport;
 use crate::seal::KeyRing;
 use crate::time::Instant;
 
@@ -40,6 +42,23 @@ impl Node {
         })
     }
 
+    /// A member's reports in the order of another configuration. One that is alive says anew what it does; the last
+    /// word of a dead one, which may be that it could not stop something, must not be forgotten.
+    fn reports_in_order_of(&self, config: &Config, member: &Member) -> Vec<GroupReport, MAX_GROUPS> {
+        let mut reports = Vec::new();
+        if member.presence == Presence::Alive {
+            return reports;
+        }
+        // As long as the list of groups, so there is room.
+        let _ = reports.resize_default(config.groups.len());
+        for old in self.config.groups() {
+            if let Some(new) = self.same_group(old, config) {
+                reports[new] = member.report(old);
+            }
+        }
+        reports
+    }
+
     /// Takes another configuration and other keys. Members and groups that both configurations have keep their state.
     /// Orders that wait for their outcome are forgotten; the shell answers them. The next step should follow at once.
     ///
@@ -58,8 +77,7 @@ impl Node {
         if self.groups_in_the_way(&config) != 0 {
             return Err(ReconfigureError::GroupsInUse);
         }
-        let mut groups: Vec<Group, { crate::limits::MAX_GROUPS }> =
-            config.groups().map(|_| Group::new()).collect();
+        let mut groups: Vec<Group, MAX_GROUPS> = config.groups().map(|_| Group::new()).collect();
         for old in self.config.groups() {
             if let Some(new) = self.same_group(old, &config) {
                 groups[new] = *self.group(old);
@@ -68,8 +86,7 @@ impl Node {
         let kept = |member: &crate::config::MemberConfig| {
             let known = self.config.member(member.id).map(|at| self.members[usize::from(at.0)].clone());
             let mut member = known.unwrap_or_else(|| Member::new(&config, now));
-            // Reports are in the order of the old configuration; the next heartbeat brings them in that of the new one.
-            member.reports.clear();
+            member.reports = self.reports_in_order_of(&config, &member);
             if config.links != self.config.links {
                 member.links = Default::default();
             }

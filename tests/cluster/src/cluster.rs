@@ -161,6 +161,17 @@ impl Cluster {
         })
     }
 
+    /// Waits until a service has settled on either host.
+    ///
+    /// # Errors
+    /// [`Error::NotYet`].
+    pub fn settled_somewhere(&self, service: &str) -> Result<()> {
+        self.wait(&format!("{service} has settled"), || {
+            let owners = self.owners(service);
+            self.differs(service, Some(owners.first().copied().unwrap_or("one host")))
+        })
+    }
+
     /// Waits until nobody runs a service, and every daemon that listens says so too.
     ///
     /// # Errors

@@ -25,9 +25,10 @@ const REPORTED_LINES: usize = 60;
 /// One of the two hosts.
 #[derive(Debug)]
 pub struct Node {
+    // First to go: a host goes down only when nobody who is stopped waits for a process of it.
+    daemon: Daemon,
     /// The host.
     pub host: Host,
-    daemon: Daemon,
 }
 
 /// The daemon of a host, as far as the test has to do with it.
@@ -45,7 +46,7 @@ enum Daemon {
 
 impl Node {
     pub(crate) fn new(host: Host) -> Self {
-        Self { host, daemon: Daemon::None }
+        Self { daemon: Daemon::None, host }
     }
 
     /// Its name.
@@ -67,6 +68,9 @@ impl Node {
     /// # Errors
     /// As [`Host::power_cut`].
     pub fn power_cut(&mut self) -> Result<()> {
+        if matches!(self.daemon, Daemon::Frozen(_)) {
+            self.forget_daemon();
+        }
         self.host.power_cut()?;
         self.forget_daemon();
         Ok(())

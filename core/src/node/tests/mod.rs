@@ -272,7 +272,10 @@ fn what_a_leaving_node_could_not_stop_is_not_taken_before_an_operator_says_so() 
     world.order(0, 1, Command::Leave);
     world.run(5 * DEADTIME);
     assert_eq!(world.node(1).member(World::member(0)).unwrap().presence(), Presence::Dead);
-    assert_eq!(world.owners(0), [0]);
+    let (config, now) = (Setting::default().config("ha2"), world.now);
+    world.hosts[1].node.as_mut().unwrap().reconfigure(config, world::keys(), now).unwrap();
+    world.run(DEADTIME);
+    assert_eq!(world.owners(0), [0], "a reload forgets nothing");
     world.power_cut(0);
     world.order(1, 2, Command::Cleanup(None));
     assert_eq!(world.answers[&2], Answer::Done);

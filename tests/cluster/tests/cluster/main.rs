@@ -1,5 +1,6 @@
 //! Scenarios: each is one test, in a world of its own. This one program is the test, the world's process 1, and the
-//! service that the clusters keep alive. The program under test is `HEARTLINE_BIN`, else what was built last.
+//! service that the clusters keep alive. The program under test is `HEARTLINE_BIN`, else the workspace's release
+//! build, else its debug build.
 
 mod commands;
 mod failures;
@@ -46,6 +47,7 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
         each_node_takes_over_for_the_other
         operators_move_groups
         orders_that_cannot_be_carried_out_fail
+        of_two_that_may_start_one_does
         ping_nodes_decide_with_ipfail;
     failures:
         a_group_that_cannot_start_moves

@@ -2,8 +2,8 @@
 
 use crate::Outcome;
 use heartline::control::snapshot::NodeStatus;
-use heartline_cluster_tests::{Cluster, Group, Plan};
-use heartline_lab::World;
+use heartline_cluster_tests::{Cluster, Fault, Group, LIMIT, Node, Plan};
+use heartline_lab::{World, wait_until};
 
 fn two_groups() -> Plan {
     Plan::default().groups([Group::web("ha1"), Group::mail("ha2")])
@@ -98,6 +98,43 @@ pub(crate) fn orders_that_cannot_be_carried_out_fail(world: World) -> Outcome {
     cluster.settled(&[("web", "ha1")])?;
     assert_eq!(cluster.ha1.moves(&Group::web("ha1"))?, ["start"]);
     Ok(cluster.finish()?)
+}
+
+/// Both may have a group again at almost the same moment.
+pub(crate) fn of_two_that_may_start_one_does(world: World) -> Outcome {
+    let mut cluster = Cluster::build(world, Plan::default().directive("auto_failback", "off"))?;
+    for node in cluster.nodes() {
+        node.order_fault("web", "start", Fault::Fails)?;
+    }
+    cluster.start()?;
+    for node in cluster.nodes() {
+        node.wait_log(&["10.77.1.100/24/eth0 can run nowhere"])?;
+    }
+    cluster.nobody_runs("web")?;
+    let mut orders = Vec::new();
+    for node in cluster.nodes_mut() {
+        node.order_fault("web", "start", Fault::None)?;
+        node.freeze()?;
+        orders.push(node.host.spawn(&["heartline", "cleanup"])?);
+        wait_until("the order waits to be read", LIMIT, || connections(node) > 1)?;
+    }
+    for node in cluster.nodes_mut() {
+        node.thaw()?;
+    }
+    for order in orders {
+        assert!(order.wait(LIMIT)?.status.success());
+    }
+    cluster.settled_somewhere("web")?;
+    // Only the winner has started it, since nothing else happened.
+    let starts = cluster.moves()?.concat().iter().filter(|verb| *verb == "start").count();
+    assert_eq!(starts, 3, "two that failed and one that did not");
+    Ok(cluster.finish()?)
+}
+
+/// How many sockets there are at the daemon's place for commands, its own included.
+fn connections(node: &Node) -> usize {
+    let sockets = node.host.read("/proc/1/net/unix").unwrap_or_default();
+    sockets.lines().filter(|line| line.contains("/run/heartbeat/control")).count()
 }
 
 pub(crate) fn ping_nodes_decide_with_ipfail(world: World) -> Outcome {
