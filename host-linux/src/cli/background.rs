@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::places::Places;
@@ -15,7 +16,9 @@ use super::places::Places;
 /// When no process can be had.
 pub(super) fn start(places: &Places, debug: u8, realtime: bool) -> io::Result<u8> {
     let (up, up_writer) = io::pipe()?;
-    let mut command = Command::new("/proc/self/exe");
+    // By its path, so that `ps` and `pgrep` show the program's name; /proc/self/exe would make it `exe`.
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
+    let mut command = Command::new(program);
     command.arg0("heartline").args(["daemon", "--detached"]);
     command.arg("--config-dir").arg(&places.config_dir);
     command.arg("--state-dir").arg(&places.state_dir);

@@ -1,6 +1,7 @@
 //! `heartbeat` with the original's options, texts and exit codes: starts, stops, reloads and finds the daemon.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 
@@ -8,10 +9,13 @@ use super::getopt::{self, OptionError, Parsed};
 use super::places::Places;
 use super::status::Palette;
 use super::{Output, background, check, host_name};
-use crate::control::{Client, Request};
+use crate::control::{Client, ClientError, Request};
 use crate::daemon;
 use crate::durable::RunningDaemon;
 use crate::log::{Level, Log};
+
+/// How long `-r` waits for the daemon's word; host names in ha.cf may have to be looked up.
+const RELOAD_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs `heartbeat` with these words.
 pub(super) fn run(invoked: &str, words: &[String], places: &Places) -> ExitCode {
@@ -93,7 +97,7 @@ fn status(daemon: Option<RunningDaemon>, places: &Places) -> Output {
 
 /// The daemon's word; none while it is not far enough to answer, or to whom it does not answer.
 fn node_name(places: &Places) -> Option<String> {
-    let limit = std::time::Duration::from_secs(1);
+    let limit = Duration::from_secs(1);
     let mut client = Client::connect(&places.control_socket(), Some(limit)).ok()?;
     let answer = client.ask(&Request::Status, |_| {}).ok()?;
     answer.snapshot.map(|snapshot| snapshot.this_node)
@@ -131,13 +135,25 @@ fn reload(parsed: &Parsed, places: &Places) -> ExitCode {
         return ExitCode::FAILURE;
     }
     log.write(Level::Info, &format!("Signalling heartbeat pid {pid} to reread config files"));
-    match kill(pid, Signal::SIGHUP) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            log.write(Level::Error, &format!("Cannot signal pid {pid}: {error}"));
-            ExitCode::FAILURE
-        }
+    match reread(places) {
+        // A daemon that is not far enough to be asked takes the signal when it is.
+        Err(ClientError::NotRunning) => match kill(pid, Signal::SIGHUP) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                log.write(Level::Error, &format!("Cannot signal pid {pid}: {error}"));
+                ExitCode::FAILURE
+            }
+        },
+        Err(error) => Output::bad(1, format!("{error}\n")).print(),
+        Ok(outcome) if outcome.ok => Output::good(format!("{}\n", outcome.message)).print(),
+        Ok(outcome) => Output::bad(outcome.exit_code.max(1), format!("{}\n", outcome.message)).print(),
     }
+}
+
+/// The daemon's word on the new configuration: a signal would leave a refusal in the log alone.
+fn reread(places: &Places) -> Result<crate::control::Outcome, ClientError> {
+    let mut client = Client::connect(&places.control_socket(), Some(RELOAD_LIMIT))?;
+    client.ask(&Request::Reload, |_| {}).map(|answer| answer.outcome)
 }
 
 fn start(parsed: &Parsed, places: &Places) -> ExitCode {
@@ -167,6 +183,8 @@ fn start(parsed: &Parsed, places: &Places) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::fake_daemon::{FakeDaemon, recorded_cluster};
+    use crate::control::Outcome;
     use crate::durable::PidFile;
 
     fn parsed(line: &str) -> Result<Parsed, OptionError> {
@@ -232,5 +250,18 @@ mod tests {
         let output = with_daemon(&places, status);
         let expected = format!("heartbeat OK [pid {pid} et al] is running on {host} [{host}]...\n");
         assert_eq!(output, Output::good(expected));
+    }
+
+    #[test]
+    fn a_refused_configuration_is_told_by_the_daemon() {
+        let refusal = "svcA is in use here. The old configuration stays in force.";
+        let daemon = FakeDaemon::start(recorded_cluster(), Outcome::failed(1, refusal));
+        let (_directory, places) = places();
+        assert!(matches!(reread(&places), Err(ClientError::NotRunning)));
+        std::fs::create_dir(places.run_dir.join("heartbeat")).unwrap();
+        std::os::unix::fs::symlink(daemon.socket(), places.control_socket()).unwrap();
+        let outcome = reread(&places).unwrap();
+        assert_eq!((outcome.ok, outcome.message.as_str()), (false, refusal));
+        assert_eq!(daemon.commands.recv().unwrap(), Request::Reload);
     }
 }

@@ -55,7 +55,8 @@ pub fn render_status(snapshot: &Snapshot, palette: Palette) -> String {
         text.push_str("No resource groups: haresources is empty.\n");
     } else {
         let header = ["GROUP", "RUNS ON", "PREFERS", "HERE", "ELSEWHERE"];
-        table(&mut text, header, snapshot.groups.iter().flat_map(group_rows), palette);
+        let rows = snapshot.groups.iter().flat_map(|group| group_rows(group, &snapshot.nodes));
+        table(&mut text, header, rows, palette);
     }
     text
 }
@@ -136,19 +137,17 @@ fn link_cells(link: &Link) -> [Cell; 4] {
     [Cell::plain(&link.name), Cell::plain(&link.kind), state, Cell::plain(ago(link.heard_ms_ago))]
 }
 
-fn group_rows(group: &Group) -> Vec<Row<5>> {
+fn group_rows(group: &Group, nodes: &[Node]) -> Vec<Row<5>> {
     let owner = match &group.owner {
         Some(owner) => Cell::plain(owner),
         None => Cell::new("nobody", Mood::Bad),
     };
-    let elsewhere: Vec<String> =
-        group.elsewhere.iter().map(|other| format!("{} {}", other.node, other.state.word())).collect();
     let mut rows = vec![Row::Cells([
         Cell::plain(&group.name),
         owner,
         Cell::plain(&group.preferred),
         Cell::new(group.state.word(), group_mood(group.state)),
-        Cell::plain(elsewhere.join(", ")),
+        Cell::plain(elsewhere(group, nodes)),
     ])];
     let others = group.resources.iter().skip(1);
     rows.extend(others.map(|resource| Row::Remark(Cell::plain(resource))));
@@ -156,6 +155,24 @@ fn group_rows(group: &Group) -> Vec<Row<5>> {
         rows.push(Row::Remark(Cell::new(format!("! {reason}"), Mood::Bad)));
     }
     rows
+}
+
+/// What the others do with a group. Of a dead node only that it is dead: what it said last is no longer so. Where there
+/// are several others, those that have nothing to do with the group are left out.
+fn elsewhere(group: &Group, nodes: &[Node]) -> String {
+    let is_dead = |name: &str| nodes.iter().any(|node| node.name == name && node.status == NodeStatus::Dead);
+    let brief = group.elsewhere.len() > 1;
+    let told: Vec<String> = group
+        .elsewhere
+        .iter()
+        .filter(|other| !brief || other.state != GroupState::Idle)
+        .filter(|other| !brief || !is_dead(&other.node))
+        .map(|other| {
+            let word = if is_dead(&other.node) { NodeStatus::Dead.word() } else { other.state.word() };
+            format!("{} {word}", other.node)
+        })
+        .collect();
+    if told.is_empty() && brief { GroupState::Idle.word().to_owned() } else { told.join(", ") }
 }
 
 fn group_mood(state: GroupState) -> Mood {

@@ -13,6 +13,7 @@ use mio::event::Event;
 use mio::net::UnixListener;
 use mio::{Interest, Registry, Token};
 use nix::errno::Errno;
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::{Gid, Group};
 
 use super::protocol::{Outcome, Reply, Request};
@@ -88,7 +89,8 @@ struct Registered {
 }
 
 impl Server {
-    /// Opens the socket at `path`, in place of one that a dead daemon left. The caller holds the pid file.
+    /// Opens the socket at `path`, in place of one that a dead daemon left. The caller holds the pid file; a daemon
+    /// that answers all the same has lost its own (somebody removed it), and two must not run on one host.
     /// Its directory is made if need be; its group becomes `haclient` if there is one.
     ///
     /// # Errors
@@ -101,6 +103,12 @@ impl Server {
             // Bound under another name until its mode is right, so that nobody slips in.
             let temporary = path.with_extension("new");
             remove_if_there(&temporary)?;
+            if let Some(pid) = who_answers(path) {
+                let text = format!(
+                    "process {pid} answers there: a daemon whose pid file was removed; end it first (kill {pid})"
+                );
+                return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
+            }
             let listener = UnixListener::bind(&temporary)?;
             let readers = Group::from_name(READERS)?.map(|group| group.gid);
             restrict(&temporary, readers)?;
@@ -221,6 +229,13 @@ impl Drop for Server {
         // One that stays behind is replaced by the next daemon.
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// The process that listens at `path`, if somebody does.
+fn who_answers(path: &Path) -> Option<i32> {
+    let stream = std::os::unix::net::UnixStream::connect(path).ok()?;
+    let listener = getsockopt(&stream, PeerCredentials);
+    Some(listener.map_or(0, |credentials| credentials.pid()))
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

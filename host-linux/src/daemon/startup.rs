@@ -23,11 +23,22 @@ const SCRATCH: &str = "heartbeat/rsctmp";
 pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
     let host = config::System::host_name(&RealSystem).unwrap_or_else(|_| "localhost".into());
     let mut log = Log::early(&host, "heartbeat", std::process::id());
-    let configuration = read(&options.config_dir, &mut log).ok_or(ExitCode::from(CONFIGURATION_ERROR))?;
+    let Some(configuration) = read(&options.config_dir, &mut log) else {
+        log.write(Level::Error, "Configuration error, heartbeat not started.");
+        return Err(ExitCode::from(CONFIGURATION_ERROR));
+    };
     let fail = |log: &mut Log, text: String| {
         log.write(Level::Error, &text);
         ExitCode::FAILURE
     };
+    // Before the log files are opened: they are those of the daemon that may be running.
+    let pid_file = PidFile::acquire(&options.run_dir).map_err(|error| match error {
+        PidFileError::Running { .. } => {
+            log.write(Level::Info, &error.to_string());
+            ExitCode::SUCCESS
+        }
+        _ => fail(&mut log, error.to_string()),
+    })?;
     for problem in log.configure(&configuration.logging, options.foreground || options.ready.is_some()) {
         log.write(Level::Warn, &problem.to_string());
     }
@@ -39,13 +50,9 @@ pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
     log.write(Level::Info, "**************************");
     let version = env!("CARGO_PKG_VERSION");
     log.write(Level::Info, &format!("Configuration validated. Starting heartline {version}"));
-    let pid_file = PidFile::acquire(&options.run_dir).map_err(|error| match error {
-        PidFileError::Running { .. } => {
-            log.write(Level::Info, &error.to_string());
-            ExitCode::SUCCESS
-        }
-        _ => fail(&mut log, error.to_string()),
-    })?;
+    // Before anything is touched that a daemon without its pid file might still be using.
+    let server = Server::bind(&control::socket_path(&options.run_dir))
+        .map_err(|error| fail(&mut log, error.to_string()))?;
     for pid in resources::end_leftovers(&options.run_dir) {
         let text = format!(
             "The agent with process id {pid} was left running by a daemon that was killed; it was ended"
@@ -70,8 +77,6 @@ pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
     if let Err(error) = make_scratch(&options.run_dir) {
         log.write(Level::Warn, &format!("Cannot make {}/{SCRATCH}: {error}", options.run_dir.display()));
     }
-    let server = Server::bind(&control::socket_path(&options.run_dir))
-        .map_err(|error| fail(&mut log, error.to_string()))?;
     if let (true, Some(priority)) = (options.realtime, configuration.realtime) {
         for problem in real_time::engage(priority) {
             log.write(Level::Warn, &problem);
@@ -97,9 +102,6 @@ pub(super) fn read(directory: &Path, log: &mut Log) -> Option<Configuration> {
     let loaded = config::load(directory, &RealSystem);
     for diagnostic in &loaded.diagnostics {
         log.write(level(diagnostic), &diagnostic.one_line());
-    }
-    if loaded.configuration.is_none() {
-        log.write(Level::Error, "Configuration error, heartbeat not started.");
     }
     loaded.configuration
 }

@@ -5,8 +5,8 @@ use std::time::Instant;
 use mio::{Registry, Token};
 
 use super::Progress;
+use super::RETRY_PAUSE;
 use super::report::{LinkCounters, MediaError, MediaEvent, MediaSource, Reports};
-use super::retry::Retry;
 use super::serial::SerialLink;
 use super::udp::{Limitation, UdpLink};
 use crate::config::Medium;
@@ -24,7 +24,6 @@ pub(super) struct Link {
     index: usize,
     token: Token,
     state: State,
-    retry: Retry,
     counters: LinkCounters,
     has_worked: bool,
     /// The failure that people were told about and that is not over.
@@ -35,8 +34,8 @@ pub(super) struct Link {
 enum State {
     Open {
         channel: Channel,
-        /// Since when frames have been leaving. A socket can be opened on a dead interface; sending is the proof.
-        worked_since: Option<Instant>,
+        /// Whether frames have left. A socket can be opened on a dead interface; sending is the proof.
+        works: bool,
     },
     Closed {
         retry_at: Instant,
@@ -55,7 +54,6 @@ impl Link {
             index,
             token,
             state: State::Closed { retry_at: context.now },
-            retry: Retry::new(),
             counters: LinkCounters::default(),
             has_worked: false,
             told: None,
@@ -77,7 +75,7 @@ impl Link {
     }
 
     pub(super) fn send(&mut self, frame: &[u8], context: &mut Context<'_>) {
-        let State::Open { channel, worked_since } = &mut self.state else {
+        let State::Open { channel, works } = &mut self.state else {
             self.counters.dropped += 1;
             return;
         };
@@ -88,7 +86,7 @@ impl Link {
             Channel::Udp(udp) => udp.send(frame, &mut self.counters),
         };
         match outcome {
-            Ok(()) if worked_since.is_some() => {}
+            Ok(()) if *works => {}
             Ok(()) => self.works(context),
             Err(error) => {
                 self.counters.dropped += 1;
@@ -147,7 +145,7 @@ impl Link {
     fn try_open(&mut self, context: &mut Context<'_>) {
         match self.open_channel(context) {
             Ok((channel, limitation)) => {
-                self.state = State::Open { channel, worked_since: None };
+                self.state = State::Open { channel, works: false };
                 if let Some(limitation) = limitation.filter(|_| !self.limitation_told) {
                     self.limitation_told = true;
                     let name = self.medium.link_name();
@@ -173,8 +171,8 @@ impl Link {
 
     /// Notes that an open link really works, and says so if that is news.
     fn works(&mut self, context: &mut Context<'_>) {
-        if let State::Open { worked_since, .. } = &mut self.state {
-            *worked_since = Some(context.now);
+        if let State::Open { works, .. } = &mut self.state {
+            *works = true;
         }
         let source = MediaSource::Link(self.index);
         if !self.has_worked {
@@ -189,11 +187,7 @@ impl Link {
 
     /// Closes the link until later, and says why if that is news.
     fn fail(&mut self, error: &MediaError, context: &mut Context<'_>) {
-        let worked_since = match &self.state {
-            State::Open { worked_since, .. } => *worked_since,
-            State::Closed { .. } => None,
-        };
-        let retry_at = self.retry.next(context.now, worked_since);
+        let retry_at = context.now + RETRY_PAUSE;
         let open = std::mem::replace(&mut self.state, State::Closed { retry_at });
         if let State::Open { channel, .. } = open {
             match channel {

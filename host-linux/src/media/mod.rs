@@ -7,12 +7,11 @@ mod line;
 mod link;
 mod ping;
 mod report;
-mod retry;
 mod serial;
 pub mod serial_test;
 mod udp;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 
@@ -22,6 +21,10 @@ use self::link::{Context, Link};
 use self::ping::Pinger;
 use self::report::Reports;
 use crate::config::{Medium, PingNode};
+
+/// How long what failed stays closed. Always the same: it may be the one path that is left when it works again, and
+/// an attempt costs next to nothing; what is said about it is limited where it is said.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// What came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

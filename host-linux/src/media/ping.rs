@@ -9,10 +9,10 @@ use nix::errno::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Progress;
+use super::RETRY_PAUSE;
 use super::echo::{Delivery, Echo, Marks};
 use super::link::Context;
 use super::report::{MediaError, MediaEvent, MediaSource, Reports};
-use super::retry::Retry;
 use crate::config::PingNode;
 
 /// Packets of one wake-up. A raw socket gets all ICMP of the host.
@@ -178,9 +178,7 @@ struct IcmpSocket {
     domain: Domain,
     token: Token,
     open: Option<OpenSocket>,
-    retry: Retry,
     retry_at: Option<Instant>,
-    opened_at: Option<Instant>,
     told: Option<String>,
 }
 
@@ -192,7 +190,7 @@ struct OpenSocket {
 
 impl IcmpSocket {
     fn new(domain: Domain, token: Token) -> Self {
-        Self { domain, token, open: None, retry: Retry::new(), retry_at: None, opened_at: None, told: None }
+        Self { domain, token, open: None, retry_at: None, told: None }
     }
 
     fn serves(&self, address: IpAddr) -> bool {
@@ -206,7 +204,6 @@ impl IcmpSocket {
         match open(self.domain, self.token, context.registry) {
             Ok(open) => {
                 self.open = Some(open);
-                self.opened_at = Some(context.now);
                 self.retry_at = None;
                 if self.told.take().is_some() {
                     let text = "ping: hosts can be asked again.".to_owned();
@@ -222,7 +219,7 @@ impl IcmpSocket {
             // An error would say that the socket is not watched, which is what is wanted.
             let _ = context.registry.deregister(&mut open.socket);
         }
-        self.retry_at = Some(self.retry.next(context.now, self.opened_at.take()));
+        self.retry_at = Some(context.now + RETRY_PAUSE);
         let cause = error.to_string();
         if self.told.as_ref() != Some(&cause) {
             context.reports.push(MediaSource::Icmp, MediaEvent::Failed, format!("ping: {cause}."));

@@ -124,7 +124,7 @@ impl Locator {
                 }
                 // The daemon may run under the name `heartbeat`, which knows no agents.
                 called = Some("heartline");
-                self.own_executable.clone()
+                self.own_program()
             }
             Agent::Script(name) => {
                 arguments.push(action.to_string());
@@ -154,6 +154,16 @@ impl Locator {
         };
         let stdout = if action == Action::Status { Destination::Captured } else { Destination::Lines };
         Ok(Invocation { program, name: called, arguments, variables, input, stdout, limit })
+    }
+
+    /// This program by its path, or by what the kernel keeps of it after somebody removed the file: an address must
+    /// come down all the same.
+    fn own_program(&self) -> PathBuf {
+        if self.own_executable.exists() {
+            self.own_executable.clone()
+        } else {
+            PathBuf::from("/proc/self/exe")
+        }
     }
 
     fn script(&self, name: &str) -> Result<PathBuf, LocateError> {
@@ -216,4 +226,34 @@ fn ocf_variables(
         variables.push((format!("OCF_RESKEY_{key}"), value.to_owned()));
     }
     Ok(variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_built_in_agent_can_be_called_after_this_program_was_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let own_executable = directory.path().join("heartline");
+        std::fs::write(&own_executable, "").unwrap();
+        let locator = Locator {
+            directories: Directories {
+                config_dir: directory.path().to_owned(),
+                init_d: directory.path().to_owned(),
+                run_dir: directory.path().to_owned(),
+            },
+            own_executable: own_executable.clone(),
+            announcing_socket: None,
+        };
+        let text = "IPaddr::10.0.0.1".to_owned();
+        let resource = Resource { text, agent: "IPaddr".into(), arguments: vec!["10.0.0.1".into()] };
+        let program = || {
+            let call = locator.invocation(&resource, Action::Stop, Duration::ZERO, &Environment::default());
+            call.unwrap().program
+        };
+        assert_eq!(program(), own_executable);
+        std::fs::remove_file(&own_executable).unwrap();
+        assert_eq!(program(), Path::new("/proc/self/exe"));
+    }
 }

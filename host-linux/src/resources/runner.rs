@@ -1,6 +1,7 @@
 //! Runs the jobs that the core orders for groups: one child per call, all in the main loop.
 //! Which call comes next is in `sequence.rs`, what a call looks like in `locate.rs`.
 
+use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -257,9 +258,9 @@ impl Runner {
             }
             self.remarks.push(Remark::Calling { program: invocation.program.clone(), arguments, action });
         }
-        self.children.spawn(job.number, &invocation, &self.environment, now).map_err(|error| {
-            Answer::Failed(format!("{} cannot be run: {error}", invocation.program.display()))
-        })?;
+        self.children
+            .spawn(job.number, &invocation, &self.environment, now)
+            .map_err(|error| not_run(Agent::of(word), &invocation, &error))?;
         job.wait = Wait::Call { resource, action, invocation };
         Ok(())
     }
@@ -267,6 +268,26 @@ impl Runner {
     fn finish(&mut self, index: usize, outcome: Outcome) {
         let job = self.jobs.swap_remove(index);
         self.completed.push((job.number, outcome));
+    }
+}
+
+/// What it means that a call did not even begin. A script that the kernel refuses to run is no better than one that is
+/// not there: it started nothing, and must not be a reason to reboot. The built-in agents can be run, or this program
+/// could not be; that one cannot begin is a passing shortage.
+fn not_run(agent: Agent<'_>, invocation: &Invocation, error: &io::Error) -> Answer {
+    let program = invocation.program.display();
+    let is_script = matches!(agent, Agent::Script(_) | Agent::Lsb(_) | Agent::Ocf(_));
+    match error.kind() {
+        io::ErrorKind::NotFound if is_script && invocation.program.exists() => Answer::Missing(format!(
+            "{program} cannot be run: the interpreter that its first line names is not there \
+             (or that line ends with CR LF)"
+        )),
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory
+            if is_script =>
+        {
+            Answer::Missing(format!("{program} cannot be run: {error}"))
+        }
+        _ => Answer::Failed(format!("{program} cannot be run: {error}")),
     }
 }
 

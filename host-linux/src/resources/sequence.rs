@@ -104,7 +104,7 @@ pub(super) enum Answer {
     Failed(String),
     /// Killed at its limit.
     TimedOut,
-    /// There is no such agent, told in a sentence. To the original this is a script that fails and a resource that
+    /// There is no such agent, or none that can be run, told in a sentence. To the original this is a script that fails and a resource that
     /// does not run, so a misspelt name fails the start but never the stop.
     Missing(String),
 }

@@ -310,6 +310,21 @@ fn a_missing_script_fails_the_start_and_not_the_stop() {
 }
 
 #[test]
+fn a_script_without_its_interpreter_fails_the_start_and_neither_the_probe_nor_the_stop() {
+    let mut world = World::new(&["svcA"], LIMITS);
+    world.scripts.install("ha.d/resource.d/svcA", "");
+    let script = world.scripts.path("ha.d/resource.d/svcA");
+    // As an editor of another system leaves it.
+    std::fs::write(&script, "#!/bin/sh\r\necho running\r\n").unwrap();
+    assert_eq!(world.run(Operation::Probe), Outcome::NotRunning);
+    let outcome = world.run(Operation::Start);
+    let Outcome::Failed { reason, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(reason.contains("interpreter"), "{reason}");
+    assert_eq!(world.run(Operation::Stop), Outcome::Succeeded);
+    assert!(world.said_something_with("svcA cannot be run"));
+}
+
+#[test]
 fn a_script_that_is_not_executable_does_not_hide_the_one_in_init_d() {
     let mut world = World::new(&["svcA"], LIMITS);
     std::fs::create_dir_all(world.scripts.path("ha.d/resource.d")).unwrap();

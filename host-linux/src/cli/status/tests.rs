@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cli::fake_daemon::recorded_cluster;
-use crate::control::snapshot::NodeKind;
+use crate::control::snapshot::{Elsewhere, NodeKind};
 
 #[test]
 fn a_cluster_in_good_order() {
@@ -69,6 +69,26 @@ svcB            wnb      wnb      idle    wnb running
   svcC::x
 ";
     assert_eq!(render_status(&cluster, Palette::Plain), expected);
+}
+
+#[test]
+fn what_a_dead_node_said_last_is_not_shown_as_the_present() {
+    let mut cluster = recorded_cluster();
+    cluster.nodes[1].status = NodeStatus::Dead;
+    cluster.groups[1].state = GroupState::Running;
+    let text = render_status(&cluster, Palette::Plain);
+    assert!(text.contains("svcB            wnb      wnb      running  wnb dead\n"), "{text}");
+}
+
+#[test]
+fn of_several_others_only_those_that_matter_are_shown() {
+    let mut group = recorded_cluster().groups[0].clone();
+    let nodes = recorded_cluster().nodes;
+    let other = |node: &str, state| Elsewhere { node: node.to_owned(), state };
+    group.elsewhere = vec![other("wnb", GroupState::Idle), other("wnc", GroupState::Idle)];
+    assert_eq!(elsewhere(&group, &nodes), "idle");
+    group.elsewhere[1].state = GroupState::Failed;
+    assert_eq!(elsewhere(&group, &nodes), "wnc failed");
 }
 
 #[test]

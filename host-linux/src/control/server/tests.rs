@@ -198,10 +198,22 @@ fn one_client_too_many_is_told_so() {
 }
 
 #[test]
+fn the_socket_of_a_daemon_that_lives_is_not_taken_over() {
+    let house = House::new();
+    let error = Server::bind(&house.path()).unwrap_err().to_string();
+    assert!(error.contains(&format!("process {} answers there", std::process::id())), "{error}");
+    UnixStream::connect(house.path()).unwrap();
+}
+
+#[test]
 fn the_socket_is_for_its_group_and_replaces_a_stale_one() {
     let house = House::new();
     let path = house.path();
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o660);
+    drop(house.server);
+    assert!(!path.exists());
+    // A listener of the standard library leaves its socket behind, as a daemon does that was killed.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let second = Server::bind(&path).unwrap();
     drop(second);
     assert!(!path.exists());
