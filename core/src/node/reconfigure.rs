@@ -6,7 +6,8 @@ use super::Node;
 use crate::config::Config;
 use crate::group::{Activity, Group};
 use crate::ids::GroupIndex;
-use crate::member::Member;
+use crate::limits::MAX_GROUPS;
+use crate::member::{Member, Presence};
 use crate::seal::KeyRing;
 use crate::time::Instant;
 
@@ -41,14 +42,17 @@ impl Node {
             let old = &self.config.groups[usize::from(old.0)];
             let preferred = self.config.members[usize::from(old.preferred.0)].id;
             config.groups.iter().position(|new| {
-                new.digest == old.digest && config.members[usize::from(new.preferred.0)].id == preferred
+                new.words == old.words && config.members[usize::from(new.preferred.0)].id == preferred
             })
         };
-        let mut groups: Vec<Group, { crate::limits::MAX_GROUPS }> =
-            config.groups().map(|_| Group::new()).collect();
+        let mut groups: Vec<Group, MAX_GROUPS> = config.groups().map(|_| Group::new()).collect();
+        let mut origins = [None; MAX_GROUPS];
         for old in self.config.groups() {
             match same(old) {
-                Some(new) => groups[new] = *self.group(old),
+                Some(new) => {
+                    groups[new] = *self.group(old);
+                    origins[new] = Some(old);
+                }
                 None if self.group(old).activity == Activity::Idle => {}
                 None => return Err(ReconfigureError::GroupInUse(old)),
             }
@@ -56,8 +60,17 @@ impl Node {
         let kept = |member: &crate::config::MemberConfig| {
             let known = self.config.member(member.id).map(|at| self.members[usize::from(at.0)].clone());
             let mut member = known.unwrap_or_else(|| Member::new(&config, now));
-            // Reports are in the order of the old configuration; the next heartbeat brings them in that of the new one.
-            member.reports.clear();
+            // Reports are in the order of the old configuration. The next heartbeat brings them in that of the new one;
+            // where none will come, the last word stands.
+            member.reports = match member.presence {
+                Presence::Unheard | Presence::Alive => Vec::new(),
+                Presence::Dead | Presence::Left => {
+                    let word = |origin: &Option<GroupIndex>| {
+                        origin.map(|old| member.report(old)).unwrap_or_default()
+                    };
+                    origins.iter().take(config.groups.len()).map(word).collect()
+                }
+            };
             if config.links != self.config.links {
                 member.links = Default::default();
             }

@@ -1,6 +1,7 @@
 //! Ownership as an operator would tell it, in virtual time.
 
 mod hostile;
+mod reload;
 mod swarm;
 mod three;
 mod world;
@@ -9,7 +10,6 @@ use world::{DEADTIME, INITDEAD, KEEPALIVE, Setting, World};
 
 use crate::config::StopFailure;
 use crate::effect::Answer;
-use crate::group::Activity;
 use crate::ids::{GroupIndex, LinkIndex, PingIndex, Sequence};
 use crate::input::{Command, Input, Scope};
 use crate::member::Presence;
@@ -389,26 +389,6 @@ fn differing_files_freeze_ownership_and_both_say_which_lines() {
     world.hosts[1].node.as_mut().unwrap().reconfigure(config, world::keys(), now).unwrap();
     world.run(2 * DEADTIME);
     assert_eq!((world.owners(0), world.owners(1)), (std::vec![0], std::vec![1]));
-}
-
-#[test]
-fn a_new_configuration_keeps_what_runs_and_refuses_to_drop_it() {
-    let mut world = World::started(&mutual());
-    let now = world.now;
-    let fewer = Setting { groups: std::vec![("ha2", "10.0.0.2 mysql")], ..mutual() };
-    let first = world.hosts[0].node.as_mut().unwrap();
-    assert!(first.reconfigure(fewer.config("ha1"), world::keys(), now).is_err());
-    assert_eq!(first.group_here(GROUP).unwrap().activity(), Activity::Running);
-    let turned =
-        Setting { groups: std::vec![("ha2", "10.0.0.2 mysql"), ("ha1", "10.0.0.1 httpd")], ..mutual() };
-    for (host, name) in [(0, "ha1"), (1, "ha2")] {
-        let config = turned.config(name);
-        world.hosts[host].node.as_mut().unwrap().reconfigure(config, world::keys(), now).unwrap();
-        world.hosts[host].runs.reverse();
-    }
-    world.run(3 * DEADTIME);
-    assert_eq!((world.owners(0), world.owners(1)), (std::vec![1], std::vec![0]));
-    assert!(!world.notices.iter().any(|(_, notice)| matches!(notice, Notice::Releasing { .. })));
 }
 
 #[test]
