@@ -3,7 +3,7 @@
 use heapless::Vec;
 
 use super::Node;
-use crate::config::Config;
+use crate::config::{Config, GroupConfig};
 use crate::group::{Activity, Group};
 use crate::ids::GroupIndex;
 use crate::limits::MAX_GROUPS;
@@ -38,23 +38,20 @@ impl Node {
         if id(&config) != id(&self.config) {
             return Err(ReconfigureError::OtherNode);
         }
-        let same = |old: GroupIndex| {
-            let old = &self.config.groups[usize::from(old.0)];
-            let preferred = self.config.members[usize::from(old.preferred.0)].id;
-            config.groups.iter().position(|new| {
-                new.words == old.words && config.members[usize::from(new.preferred.0)].id == preferred
-            })
-        };
+        let in_use = |old: &GroupIndex| self.group(*old).activity != Activity::Idle;
+        let lost = |old: &GroupIndex| same_group(&self.config, *old, &config).is_none();
+        if let Some(old) = self.config.groups().filter(in_use).find(lost) {
+            return Err(ReconfigureError::GroupInUse(old));
+        }
+        for order in core::mem::take(&mut self.orders) {
+            self.forget_unfinished(&order);
+        }
         let mut groups: Vec<Group, MAX_GROUPS> = config.groups().map(|_| Group::new()).collect();
         let mut origins = [None; MAX_GROUPS];
         for old in self.config.groups() {
-            match same(old) {
-                Some(new) => {
-                    groups[new] = *self.group(old);
-                    origins[new] = Some(old);
-                }
-                None if self.group(old).activity == Activity::Idle => {}
-                None => return Err(ReconfigureError::GroupInUse(old)),
+            if let Some(new) = same_group(&self.config, old, &config) {
+                groups[new] = *self.group(old);
+                origins[new] = Some(old);
             }
         }
         let kept = |member: &crate::config::MemberConfig| {
@@ -82,11 +79,19 @@ impl Node {
             self.pings = super::pings::Pings::new(usize::from(config.pings), now);
         }
         self.differing = 0;
-        self.orders.clear();
         self.config = config;
         self.keys = keys;
         self.next_heartbeat = now;
         self.spoke_at = now;
         Ok(())
     }
+}
+
+/// The place in `new` of a group of `old`.
+fn same_group(old: &Config, at: GroupIndex, new: &Config) -> Option<usize> {
+    let preferred = |config: &Config, group: &GroupConfig| config.members[usize::from(group.preferred.0)].id;
+    let group = &old.groups[usize::from(at.0)];
+    new.groups
+        .iter()
+        .position(|other| other.words == group.words && preferred(new, other) == preferred(old, group))
 }

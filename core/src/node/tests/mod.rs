@@ -260,6 +260,8 @@ fn what_a_leaving_node_could_not_stop_is_not_taken_before_an_operator_says_so() 
     world.run(5 * DEADTIME);
     assert_eq!(world.node(1).member(World::member(0)).unwrap().presence(), Presence::Dead);
     assert_eq!(world.owners(0), [0]);
+    world.order(1, 3, Command::Takeover(Scope::All));
+    assert_eq!(world.answers[&3], Answer::NotMoved(GROUP));
     world.power_cut(0);
     world.order(1, 2, Command::Cleanup(None));
     assert_eq!(world.answers[&2], Answer::Done);

@@ -3,7 +3,7 @@
 use super::world::{self, DEADTIME, Setting, World};
 use super::{GROUP, mutual};
 use crate::group::Activity;
-use crate::input::Command;
+use crate::input::{Command, Scope};
 use crate::notice::Notice;
 
 #[test]
@@ -43,6 +43,20 @@ fn the_last_word_of_the_dead_outlives_a_new_configuration() {
         (std::vec![1], std::vec![0]),
         "what it could not stop is blocked"
     );
+}
+
+#[test]
+fn an_order_that_a_new_configuration_ends_moves_nothing_later() {
+    let mut world = World::started(&Setting { auto_failback: false, ..Setting::default() });
+    world.hosts[1].start_fails = true;
+    world.order(1, 1, Command::Takeover(Scope::All));
+    let (config, now) = (world.hosts[1].config.clone(), world.now);
+    world.hosts[1].node.as_mut().unwrap().reconfigure(config, world::keys(), now).unwrap();
+    world.run(3 * DEADTIME);
+    world.hosts[1].start_fails = false;
+    world.order(1, 2, Command::Cleanup(None));
+    world.run(3 * DEADTIME);
+    assert_eq!(world.owners(0), [0]);
 }
 
 #[test]
