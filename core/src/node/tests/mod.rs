@@ -81,6 +81,19 @@ fn a_node_that_returns_within_the_dead_time_gets_its_groups_and_is_not_held_for_
 }
 
 #[test]
+fn a_node_that_restarts_within_the_dead_time_is_answered_at_once() {
+    let mut world = World::started(&Setting::default());
+    world.power_cut(0);
+    world.run(2 * KEEPALIVE);
+    // Right after a heartbeat of the other, so that the next one is a keepalive away.
+    let before = world.node(1).sequence();
+    world.run_for(DEADTIME, |world| world.node(1).sequence() > before).expect("a heartbeat");
+    world.boot(0);
+    let took = world.run_for(DEADTIME, |world| world.state(0, 0) == GroupState::Running).expect("it starts");
+    assert!(took < KEEPALIVE / 2, "{took} ms of virtual time");
+}
+
+#[test]
 fn a_leaving_node_hands_over_at_once_and_ends() {
     let mut world = World::started(&Setting::default());
     world.order(0, 1, Command::Leave);
