@@ -41,16 +41,24 @@ pub fn grant(member: &Member, group: GroupIndex, from: Sequence, policy: &Policy
             let holds_nothing = member.report(group).state == GroupState::Idle;
             if acknowledged && holds_nothing { Grant::Acknowledged } else { Grant::Wait }
         }
-        Presence::Dead if !policy.fencing => {
-            // Its last word was that parts still run. Under `reboot` they ended with it; under `block` only an operator
-            // knows (`Command::Cleanup`).
-            let blocked =
-                policy.stop_failure == StopFailure::Block && member.report(group).state == GroupState::Failed;
-            if blocked { Grant::Wait } else { Grant::Unprotected }
-        }
+        Presence::Dead if blocks(member, group, policy) => Grant::Wait,
+        Presence::Dead if !policy.fencing => Grant::Unprotected,
         Presence::Dead => match member.fence {
             Fence::Done => Grant::Fenced,
             Fence::None | Fence::Running(_) | Fence::Waiting(_) => Grant::NeedsFence,
         },
     }
+}
+
+/// Whether a member keeps everybody from a group, since it could not stop it, until an operator acts
+/// (`Command::Cleanup`).
+#[must_use]
+pub fn blocks(member: &Member, group: GroupIndex, policy: &Policy) -> bool {
+    let lasts = match member.presence {
+        Presence::Alive => true,
+        // The fence ends what still runs, and so does the reboot of one that could not stop.
+        Presence::Dead => !policy.fencing && policy.stop_failure == StopFailure::Block,
+        Presence::Unheard | Presence::Left => false,
+    };
+    lasts && member.report(group).state == GroupState::Failed
 }

@@ -21,6 +21,8 @@ pub struct GroupConfig {
     pub preferred: MemberIndex,
     /// A digest of the line, to find out which lines differ between two nodes.
     pub digest: [u8; 2],
+    /// A longer digest of the line, never sent: whether two configurations of this node mean the same group.
+    pub(crate) words: [u8; 4],
 }
 
 /// The intervals that a node lives by.
@@ -157,10 +159,12 @@ impl Config {
         }
         check_intervals(&parts.intervals)?;
         let mut groups = Vec::new();
-        for (at, (preferred, text)) in parts.groups.iter().enumerate() {
-            let preferred = find(preferred).ok_or(ConfigError::UnknownPreferred(GroupIndex(narrow(at))))?;
+        for (at, (preferred_name, text)) in parts.groups.iter().enumerate() {
+            let preferred =
+                find(preferred_name).ok_or(ConfigError::UnknownPreferred(GroupIndex(narrow(at))))?;
             let digest = line_digest(members[usize::from(preferred.0)].id, text);
-            groups.push(GroupConfig { preferred, digest }).map_err(|_| ConfigError::TooManyGroups)?;
+            let words = whole_digest(&[], &[(*preferred_name, *text)]);
+            groups.push(GroupConfig { preferred, digest, words }).map_err(|_| ConfigError::TooManyGroups)?;
         }
         Ok(Self {
             cluster,

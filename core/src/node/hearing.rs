@@ -53,6 +53,8 @@ impl Node {
                 member.begin_life(now);
                 effects.say(Notice::MemberRestarted { member: from, generation: header.generation });
                 self.forget_orders_about(from);
+                // It cannot go on before it knows that it is heard, and nothing else that we say changed.
+                self.reply_due = true;
             }
             Verdict::News | Verdict::Late | Verdict::Copy => {}
         }

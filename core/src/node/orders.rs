@@ -1,6 +1,7 @@
 //! Operators' orders: they change bids, and are answered once the groups are where the bids put them.
 
 use super::Node;
+use crate::claims;
 use crate::effect::{Answer, Effect, Effects};
 use crate::group::Activity;
 use crate::ids::{GroupIndex, MemberIndex, OrderId};
@@ -157,7 +158,7 @@ impl Node {
                 Some(answer) => {
                     self.orders.swap_remove(at);
                     if answer != Answer::Done {
-                        self.forget_failed(&order);
+                        self.forget_unfinished(&order);
                     }
                     effects.order(Effect::Answer { id: order.id, answer });
                 }
@@ -167,7 +168,7 @@ impl Node {
     }
 
     /// An order that failed is over: it must not move anything later, when nobody expects it any more.
-    fn forget_failed(&mut self, order: &Order) {
+    pub(super) fn forget_unfinished(&mut self, order: &Order) {
         for group in members_of(order.groups) {
             let state = self.group_mut(group);
             match order.kind {
@@ -198,9 +199,8 @@ impl Node {
         let runs_elsewhere = self.others().any(|(_, member)| {
             member.presence == Presence::Alive && member.report(group).state == GroupState::Running
         });
-        let blocked_elsewhere = self.others().any(|(_, member)| {
-            member.presence == Presence::Alive && member.report(group).state == GroupState::Failed
-        });
+        let policy = &self.config.policy;
+        let blocked_elsewhere = self.others().any(|(_, member)| claims::blocks(member, group, policy));
         let nobody_can = blocked_elsewhere || self.winner(group).is_none();
         match (kind, own.state()) {
             (_, GroupState::Failed) => Progress::Failed,
@@ -208,12 +208,16 @@ impl Node {
             (Kind::Standby, GroupState::Idle) if runs_elsewhere => Progress::Done,
             // It came back, since the other could not run it.
             (Kind::Standby, GroupState::Running) if own.stance != Stance::Standby => Progress::Failed,
-            (Kind::Standby, GroupState::Running) if !self.somebody_else_is_fit(group) => Progress::Failed,
+            (Kind::Standby, GroupState::Running)
+                if blocked_elsewhere || !self.somebody_else_is_fit(group) =>
+            {
+                Progress::Failed
+            }
             (Kind::Takeover, GroupState::Running) => Progress::Done,
             (Kind::Takeover, GroupState::Idle) if own.failed_here || own.stance != Stance::Ordered => {
                 Progress::Failed
             }
-            (_, GroupState::Idle) if nobody_can => Progress::Failed,
+            (_, GroupState::Idle | GroupState::Claiming) if nobody_can => Progress::Failed,
             _ => Progress::UnderWay,
         }
     }

@@ -3,12 +3,11 @@
 use heapless::Vec;
 
 use super::Node;
-use crate::config::Config;
+use crate::config::{Config, GroupConfig};
 use crate::group::{Activity, Group};
 use crate::ids::GroupIndex;
 use crate::limits::MAX_GROUPS;
 use crate::member::{Member, Presence};
-use crate::message::GroupReport;
 use crate::seal::KeyRing;
 use crate::time::Instant;
 
@@ -28,35 +27,10 @@ impl Node {
     /// stopped ([`crate::input::Command::Retire`]) before `config` can be taken.
     #[must_use]
     pub fn groups_in_the_way(&self, config: &Config) -> u32 {
-        let in_the_way = |group: &GroupIndex| {
-            self.group(*group).activity != Activity::Idle && self.same_group(*group, config).is_none()
-        };
-        self.config.groups().filter(in_the_way).fold(0, |mask, group| mask | 1 << group.0)
-    }
-
-    fn same_group(&self, old: GroupIndex, config: &Config) -> Option<usize> {
-        let old = &self.config.groups[usize::from(old.0)];
-        let preferred = self.config.members[usize::from(old.preferred.0)].id;
-        config.groups.iter().position(|new| {
-            new.digest == old.digest && config.members[usize::from(new.preferred.0)].id == preferred
-        })
-    }
-
-    /// A member's reports in the order of another configuration. One that is alive says anew what it does; the last
-    /// word of a dead one, which may be that it could not stop something, must not be forgotten.
-    fn reports_in_order_of(&self, config: &Config, member: &Member) -> Vec<GroupReport, MAX_GROUPS> {
-        let mut reports = Vec::new();
-        if member.presence == Presence::Alive {
-            return reports;
-        }
-        // As long as the list of groups, so there is room.
-        let _ = reports.resize_default(config.groups.len());
-        for old in self.config.groups() {
-            if let Some(new) = self.same_group(old, config) {
-                reports[new] = member.report(old);
-            }
-        }
-        reports
+        let in_use = |old: &GroupIndex| self.group(*old).activity != Activity::Idle;
+        let lost = |old: &GroupIndex| same_group(&self.config, *old, config).is_none();
+        let in_the_way = self.config.groups().filter(in_use).filter(lost);
+        in_the_way.fold(0, |mask, group| mask | 1 << group.0)
     }
 
     /// Takes another configuration and other keys. Members and groups that both configurations have keep their state.
@@ -77,16 +51,31 @@ impl Node {
         if self.groups_in_the_way(&config) != 0 {
             return Err(ReconfigureError::GroupsInUse);
         }
+        for order in core::mem::take(&mut self.orders) {
+            self.forget_unfinished(&order);
+        }
         let mut groups: Vec<Group, MAX_GROUPS> = config.groups().map(|_| Group::new()).collect();
+        let mut origins = [None; MAX_GROUPS];
         for old in self.config.groups() {
-            if let Some(new) = self.same_group(old, &config) {
+            if let Some(new) = same_group(&self.config, old, &config) {
                 groups[new] = *self.group(old);
+                origins[new] = Some(old);
             }
         }
         let kept = |member: &crate::config::MemberConfig| {
             let known = self.config.member(member.id).map(|at| self.members[usize::from(at.0)].clone());
             let mut member = known.unwrap_or_else(|| Member::new(&config, now));
-            member.reports = self.reports_in_order_of(&config, &member);
+            // Reports are in the order of the old configuration. The next heartbeat brings them in that of the new one;
+            // where none will come, the last word stands.
+            member.reports = match member.presence {
+                Presence::Unheard | Presence::Alive => Vec::new(),
+                Presence::Dead | Presence::Left => {
+                    let word = |origin: &Option<GroupIndex>| {
+                        origin.map(|old| member.report(old)).unwrap_or_default()
+                    };
+                    origins.iter().take(config.groups.len()).map(word).collect()
+                }
+            };
             if config.links != self.config.links {
                 member.links = Default::default();
             }
@@ -98,11 +87,19 @@ impl Node {
             self.pings = super::pings::Pings::new(usize::from(config.pings), now);
         }
         self.differing = 0;
-        self.orders.clear();
         self.config = config;
         self.keys = keys;
         self.next_heartbeat = now;
         self.spoke_at = now;
         Ok(())
     }
+}
+
+/// The place in `new` of a group of `old`.
+fn same_group(old: &Config, at: GroupIndex, new: &Config) -> Option<usize> {
+    let preferred = |config: &Config, group: &GroupConfig| config.members[usize::from(group.preferred.0)].id;
+    let group = &old.groups[usize::from(at.0)];
+    new.groups
+        .iter()
+        .position(|other| other.words == group.words && preferred(new, other) == preferred(old, group))
 }

@@ -1,6 +1,7 @@
 //! Ownership as an operator would tell it, in virtual time.
 
 mod hostile;
+mod reload;
 mod swarm;
 mod three;
 mod world;
@@ -9,7 +10,6 @@ use world::{DEADTIME, INITDEAD, KEEPALIVE, Setting, World};
 
 use crate::config::StopFailure;
 use crate::effect::Answer;
-use crate::group::Activity;
 use crate::ids::{GroupIndex, LinkIndex, PingIndex, Sequence};
 use crate::input::{Command, Input, Scope};
 use crate::member::Presence;
@@ -78,6 +78,19 @@ fn a_node_that_returns_within_the_dead_time_gets_its_groups_and_is_not_held_for_
     world.run(DEADTIME);
     assert_eq!(world.owners(0), [0]);
     assert!(!world.said(1, |notice| matches!(notice, Notice::MemberDead { .. })));
+}
+
+#[test]
+fn a_node_that_restarts_within_the_dead_time_is_answered_at_once() {
+    let mut world = World::started(&Setting::default());
+    world.power_cut(0);
+    world.run(2 * KEEPALIVE);
+    // Right after a heartbeat of the other, so that the next one is a keepalive away.
+    let before = world.node(1).sequence();
+    world.run_for(DEADTIME, |world| world.node(1).sequence() > before).expect("a heartbeat");
+    world.boot(0);
+    let took = world.run_for(DEADTIME, |world| world.state(0, 0) == GroupState::Running).expect("it starts");
+    assert!(took < KEEPALIVE / 2, "{took} ms of virtual time");
 }
 
 #[test]
@@ -272,6 +285,9 @@ fn what_a_leaving_node_could_not_stop_is_not_taken_before_an_operator_says_so() 
     world.order(0, 1, Command::Leave);
     world.run(5 * DEADTIME);
     assert_eq!(world.node(1).member(World::member(0)).unwrap().presence(), Presence::Dead);
+    assert_eq!(world.owners(0), [0]);
+    world.order(1, 3, Command::Takeover(Scope::All));
+    assert_eq!(world.answers[&3], Answer::NotMoved(GROUP));
     let (config, now) = (Setting::default().config("ha2"), world.now);
     world.hosts[1].node.as_mut().unwrap().reconfigure(config, world::keys(), now).unwrap();
     world.run(DEADTIME);
@@ -405,64 +421,6 @@ fn differing_files_freeze_ownership_and_both_say_which_lines() {
     world.hosts[1].node.as_mut().unwrap().reconfigure(config, world::keys(), now).unwrap();
     world.run(2 * DEADTIME);
     assert_eq!((world.owners(0), world.owners(1)), (std::vec![0], std::vec![1]));
-}
-
-#[test]
-fn a_node_that_is_reconfigured_first_makes_nobody_let_go() {
-    let three = Setting { nodes: std::vec!["ha1", "ha2", "ha3"], ..mutual() };
-    let mut world = World::started(&three);
-    assert_eq!((world.owners(0), world.owners(1)), (std::vec![0], std::vec![1]));
-    let (config, now) = (mutual().config("ha1"), world.now);
-    world.hosts[0].node.as_mut().unwrap().reconfigure(config, world::keys(), now).unwrap();
-    world.run(3 * DEADTIME);
-    assert_eq!((world.owners(0), world.owners(1)), (std::vec![0], std::vec![1]));
-    assert!(!world.notices.iter().any(|(_, notice)| matches!(notice, Notice::Releasing { .. })));
-}
-
-#[test]
-fn a_new_configuration_keeps_what_runs_and_refuses_to_drop_it() {
-    let mut world = World::started(&mutual());
-    let now = world.now;
-    let fewer = Setting { groups: std::vec![("ha2", "10.0.0.2 mysql")], ..mutual() };
-    let first = world.hosts[0].node.as_mut().unwrap();
-    assert!(first.reconfigure(fewer.config("ha1"), world::keys(), now).is_err());
-    assert_eq!(first.group_here(GROUP).unwrap().activity(), Activity::Running);
-    let turned =
-        Setting { groups: std::vec![("ha2", "10.0.0.2 mysql"), ("ha1", "10.0.0.1 httpd")], ..mutual() };
-    for (host, name) in [(0, "ha1"), (1, "ha2")] {
-        let config = turned.config(name);
-        world.hosts[host].node.as_mut().unwrap().reconfigure(config, world::keys(), now).unwrap();
-        world.hosts[host].runs.reverse();
-    }
-    world.run(3 * DEADTIME);
-    assert_eq!((world.owners(0), world.owners(1)), (std::vec![1], std::vec![0]));
-    assert!(!world.notices.iter().any(|(_, notice)| matches!(notice, Notice::Releasing { .. })));
-}
-
-#[test]
-fn a_line_that_is_gone_from_both_files_is_stopped_on_both_nodes() {
-    let mut world = World::started(&mutual());
-    let fewer = Setting { groups: std::vec![("ha2", "10.0.0.2 mysql")], ..mutual() };
-    for (host, name) in [(0, "ha1"), (1, "ha2")] {
-        let config = fewer.config(name);
-        let in_the_way = world.node(host).groups_in_the_way(&config);
-        let order = u32::try_from(host).unwrap();
-        world.order(host, order, Command::Retire(in_the_way));
-        world.run_for(DEADTIME, |world| world.answers.contains_key(&order)).expect("an answer");
-        assert_eq!(world.answers[&order], Answer::Done);
-        let now = world.now;
-        world.hosts[host]
-            .node
-            .as_mut()
-            .unwrap()
-            .reconfigure(config, world::keys(), now)
-            .expect("nothing is in use");
-        let stays = world.hosts[host].runs.pop().expect("two groups");
-        assert!(!world.hosts[host].runs[0], "what is gone was stopped");
-        world.hosts[host].runs = std::vec![stays, false];
-        world.run(2 * DEADTIME);
-    }
-    assert_eq!(world.owners(0), [1], "what stays never stopped");
 }
 
 #[test]
