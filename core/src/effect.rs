@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::frame::Bytes;
 use crate::ids::{GroupIndex, JobId, MemberIndex, OrderId};
-use crate::limits::{MAX_ACTIONS, MAX_EFFECTS};
+use crate::limits::{MAX_EFFECTS, MAX_NOTICES};
 use crate::notice::Notice;
 
 /// One thing to do.
@@ -76,6 +76,7 @@ pub enum Answer {
 pub struct Effects {
     list: heapless::Vec<Effect, MAX_EFFECTS>,
     frame: Bytes,
+    notices: usize,
     dropped: u32,
 }
 
@@ -83,7 +84,7 @@ impl Effects {
     /// An empty list.
     #[must_use]
     pub const fn new() -> Self {
-        Self { list: heapless::Vec::new(), frame: Bytes::new(), dropped: 0 }
+        Self { list: heapless::Vec::new(), frame: Bytes::new(), notices: 0, dropped: 0 }
     }
 
     /// The things to do, first to last.
@@ -101,10 +102,11 @@ impl Effects {
     pub fn clear(&mut self) {
         self.list.clear();
         self.frame.clear();
+        self.notices = 0;
         self.dropped = 0;
     }
 
-    /// Adds an action. There is always room: [`MAX_ACTIONS`] counts what one step can order.
+    /// Adds an action. There is always room: [`crate::limits::MAX_ACTIONS`] counts what one step can order.
     pub(crate) fn order(&mut self, effect: Effect) {
         if self.list.push(effect).is_err() {
             self.dropped += 1;
@@ -114,7 +116,8 @@ impl Effects {
 
     /// Adds a notice if there is room beyond what actions may need.
     pub(crate) fn say(&mut self, notice: Notice) {
-        if self.list.len() < MAX_EFFECTS - MAX_ACTIONS {
+        if self.notices < MAX_NOTICES {
+            self.notices += 1;
             self.order(Effect::Notice(notice));
         } else {
             self.dropped += 1;

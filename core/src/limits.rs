@@ -21,7 +21,10 @@ pub const MAX_ORDERS: usize = 8;
 /// Effects of one step that are not notices: one job and one cancellation a group, one fence a member, an answer
 /// for every order, one transmission, one departure, one reboot.
 pub const MAX_ACTIONS: usize = 2 * MAX_GROUPS + MAX_MEMBERS + MAX_ORDERS + 4;
-/// Effects of one step. Notices that find no room are counted, never an action.
-pub const MAX_EFFECTS: usize = MAX_ACTIONS + 64;
+/// Notices of one step: the claim, the danger and the start of every group, and as much again for what led to it.
+/// Notices that find no room are counted, never an action.
+pub const MAX_NOTICES: usize = 4 * MAX_GROUPS;
+/// Effects of one step.
+pub const MAX_EFFECTS: usize = MAX_ACTIONS + MAX_NOTICES;
 /// Heartbeats sent out of turn between two regular ones, so that no disagreement can flood a line.
 pub const MAX_UNSCHEDULED: u8 = 32;

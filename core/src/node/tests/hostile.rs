@@ -159,6 +159,16 @@ fn the_longest_message_fits_in_a_frame() {
     assert_eq!(frames_of(node, deadline).len(), 1);
 }
 
+#[test]
+fn no_notice_of_the_largest_takeover_is_dropped() {
+    let groups = (0..32).map(|n| ("ha1", &*std::format!("group{n}").leak())).collect();
+    let mut world = World::started(&Setting { groups, ..Setting::default() });
+    world.power_cut(0);
+    world.run(2 * DEADTIME);
+    assert!((0..32).all(|group| world.owners(group) == [1]));
+    assert!(!world.said(1, |notice| matches!(notice, Notice::Dropped(_))));
+}
+
 #[derive(Debug, Clone)]
 enum Op {
     Bytes(u8, Vec<u8>),
