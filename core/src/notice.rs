@@ -226,7 +226,7 @@ pub enum Notice {
         /// How many so far.
         count: u32,
     },
-    /// Another machine sends under our name.
+    /// Another machine sends under our name; said for the 1st, 10th, 100th ... such frame.
     DuplicateName(LinkIndex),
     /// Notices that found no room in one step.
     Dropped(u32),

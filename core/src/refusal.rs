@@ -58,12 +58,16 @@ impl Refusal {
 impl LinkCounters {
     /// Counts a refusal and gives the count if it is worth saying: the 1st, 10th, 100th ...
     pub(crate) fn refuse(&mut self, refusal: &Refusal) -> Option<u32> {
-        let counter = &mut self.refused[refusal.kind()];
-        *counter = counter.saturating_add(1);
-        let mut power = 1u32;
-        while power < *counter {
-            power = power.checked_mul(10)?;
-        }
-        (power == *counter).then_some(*counter)
+        count(&mut self.refused[refusal.kind()])
     }
+}
+
+/// Counts one more and gives the count if it is worth saying: the 1st, 10th, 100th ...
+pub(crate) fn count(counter: &mut u32) -> Option<u32> {
+    *counter = counter.saturating_add(1);
+    let mut power = 1u32;
+    while power < *counter {
+        power = power.checked_mul(10)?;
+    }
+    (power == *counter).then_some(*counter)
 }

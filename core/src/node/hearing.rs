@@ -8,7 +8,7 @@ use crate::ids::{LinkIndex, MemberIndex, Sequence};
 use crate::member::Presence;
 use crate::message::{GroupState, Heard, Message, Phase};
 use crate::notice::Notice;
-use crate::refusal::Refusal;
+use crate::refusal::{self, Refusal};
 use crate::time::Instant;
 
 impl Node {
@@ -74,11 +74,17 @@ impl Node {
     }
 
     /// Broadcasts come back to their sender; anything that we did not send ourselves is another machine's.
-    fn hear_ourselves(&self, link: LinkIndex, header: &Header, effects: &mut Effects) -> Result<(), Refusal> {
+    fn hear_ourselves(
+        &mut self,
+        link: LinkIndex,
+        header: &Header,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
         if header.generation < self.generation {
             return Err(Refusal::OldGeneration);
         }
-        if header.generation > self.generation || header.sequence > self.sequence {
+        let not_ours = header.generation > self.generation || header.sequence > self.sequence;
+        if not_ours && refusal::count(&mut self.under_our_name).is_some() {
             effects.say(Notice::DuplicateName(link));
         }
         Ok(())

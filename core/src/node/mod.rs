@@ -60,6 +60,8 @@ pub struct Node {
     pings: pings::Pings,
     orders: Vec<orders::Order, MAX_ORDERS>,
     counters: [LinkCounters; MAX_LINKS],
+    /// Frames that another machine sent under our name.
+    under_our_name: u32,
     /// Members whose configuration was said to differ, bit by member.
     differing: u16,
     jobs: u32,
@@ -93,6 +95,7 @@ impl Node {
             pings,
             orders: Vec::new(),
             counters: [LinkCounters::default(); MAX_LINKS],
+            under_our_name: 0,
             differing: 0,
             jobs: 0,
         }

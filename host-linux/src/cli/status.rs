@@ -43,7 +43,7 @@ pub fn render_status(snapshot: &Snapshot, palette: Palette) -> String {
         snapshot.this_node,
         snapshot.version,
         snapshot.pid,
-        holdings(snapshot.rscstatus),
+        running_here(snapshot),
         duration(times.keepalive_ms),
         duration(times.deadtime_ms),
     );
@@ -61,13 +61,13 @@ pub fn render_status(snapshot: &Snapshot, palette: Palette) -> String {
     text
 }
 
-fn holdings(holdings: Holdings) -> &'static str {
-    match holdings {
-        Holdings::None => "holds no resources",
-        Holdings::Local => "holds its own resources",
-        Holdings::Foreign => "holds the other node's resources",
-        Holdings::All => "holds all resources",
-        Holdings::Transition => "resources are moving",
+/// How many groups run here: the original's words (`local`, `none`) mean intentions and are for `cl_status`.
+fn running_here(snapshot: &Snapshot) -> String {
+    let here = snapshot.groups.iter().filter(|group| group.state == GroupState::Running).count();
+    let moving = if snapshot.rscstatus == Holdings::Transition { ", resources are moving" } else { "" };
+    match snapshot.groups.len() {
+        0 => "no resource groups".to_owned(),
+        all => format!("runs {here} of {all} resource groups{moving}"),
     }
 }
 

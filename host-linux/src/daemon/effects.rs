@@ -23,9 +23,14 @@ use crate::resources::{self, Operation, Severity};
 
 /// Jobs of the host's own that the core does not know.
 const OWN_JOBS: u32 = 1 << 31;
-/// When the addresses of a group that has just started are announced again, for switches that were not listening.
-const REPEATS: [Duration; 3] =
-    [Duration::from_millis(200), Duration::from_millis(1_000), Duration::from_millis(5_000)];
+/// When the addresses of a group that has just started are announced again: for switches that were not listening, and
+/// for neighbours, which heed no second announcement within a second of the first.
+const REPEATS: [Duration; 4] = [
+    Duration::from_millis(200),
+    Duration::from_millis(1_200),
+    Duration::from_millis(2_500),
+    Duration::from_millis(5_000),
+];
 /// What was the last thing this host did before it rebooted itself.
 const REBOOT_RECORD: &str = "last_reboot_reason";
 

@@ -38,6 +38,7 @@ use crate::resources::{Directories, Environment, Runner};
 
 const SIGNALS: Token = Token(0);
 const CONTROL: usize = 1;
+const FILES_READ: Token = Token(900);
 const RESOURCES: usize = 1_000;
 const FENCING: usize = 2_000;
 /// Each opening of the media gets tokens of its own, so that late events of a former one mean nothing.
@@ -79,6 +80,7 @@ struct Daemon {
     /// Who waits for the answer to which order.
     waiting: HashMap<u32, ClientId>,
     next_order: u32,
+    reading: Option<reload::Reading>,
     pending: Option<reload::Pending>,
     repeats: effects::Repeats,
     extra: status::Extra,
@@ -141,6 +143,7 @@ impl Daemon {
             log,
             waiting: HashMap::new(),
             next_order: 0,
+            reading: None,
             pending: None,
             repeats: effects::Repeats::default(),
             leaving: false,
@@ -188,6 +191,7 @@ impl Daemon {
         let now = clock::monotonic();
         match event.token() {
             SIGNALS => self.take_signals(now),
+            FILES_READ => self.files_read(),
             token if token.0 >= MEDIA => self.receive(token, now),
             token if token.0 >= FENCING => {
                 self.fencer.ready(token, now);

@@ -9,14 +9,16 @@ use nix::sys::mman::{MlockAllFlags, mlockall};
 /// The original's default: the lowest real-time priority.
 const LOWEST: u8 = 1;
 
-/// Becomes real-time with priority `priority` (0: the lowest) and locks all memory, now and later. Children start
+/// Becomes real-time with priority `priority` (0: the lowest) and locks memory as it is first used. Children start
 /// with normal scheduling.
 ///
 /// # Errors
 /// What the system answered, as one sentence for each of the two steps that did not work.
 pub(super) fn engage(priority: u8) -> Vec<String> {
     let mut problems = Vec::new();
-    if let Err(cause) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE) {
+    // On fault: what a heartbeat touches is in memory after the first one and stays; what is never used costs nothing.
+    let on_fault = MlockAllFlags::from_bits_retain(libc::MCL_ONFAULT);
+    if let Err(cause) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault) {
         problems.push(format!("Cannot lock ourselves into memory: {}", cause.desc()));
     }
     if let Err(cause) = schedule(priority.max(LOWEST)) {

@@ -1,17 +1,24 @@
 //! SIGHUP: the files are read anew. A bad file is refused and everything stays as it was; a good one is taken without
 //! stopping anything that both configurations have.
 
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
 use heartline_core::Input;
 use heartline_core::effect::Answer;
 use heartline_core::ids::OrderId;
 use heartline_core::input::Command;
+use mio::{Registry, Waker};
 
 use super::core_config::core_config;
-use super::startup::read;
+use super::startup::report;
 use super::status::Extra;
-use super::{Daemon, MEDIA_STEP};
+use super::{Daemon, FILES_READ, MEDIA_STEP};
 use crate::clock;
-use crate::config::Configuration;
+use crate::config::{self, Configuration, Loaded, RealSystem};
 use crate::control::{ClientId, Outcome, Reply};
 use crate::log::Level;
 use crate::log::render::Names;
@@ -25,6 +32,29 @@ pub(super) struct Pending {
     client: Option<ClientId>,
 }
 
+/// The files being read, on a thread of its own: names in them are resolved, and a name server may take its time.
+pub(super) struct Reading {
+    files: Receiver<Loaded>,
+    client: Option<ClientId>,
+    // Kept until the files are here: one that is dropped wakes nobody.
+    _waker: Arc<Waker>,
+}
+
+impl Reading {
+    fn begin(directory: &Path, registry: &Registry, client: Option<ClientId>) -> io::Result<Self> {
+        let waker = Arc::new(Waker::new(registry, FILES_READ)?);
+        let wake = Arc::clone(&waker);
+        let (sender, files) = mpsc::channel();
+        let directory = directory.to_owned();
+        thread::Builder::new().name("reload".into()).spawn(move || {
+            // If the daemon is gone meanwhile, nobody wants to know.
+            let _ = sender.send(config::load(&directory, &RealSystem));
+            let _ = wake.wake();
+        })?;
+        Ok(Self { files, client, _waker: waker })
+    }
+}
+
 impl Daemon {
     /// Reads the configuration again and takes it if it is good. Log files are re-opened in any case. The outcome is
     /// logged, and told to `client`.
@@ -32,11 +62,22 @@ impl Daemon {
         for problem in self.log.reopen() {
             self.log.write(Level::Warn, &problem.to_string());
         }
-        if self.pending.is_some() {
-            self.reloaded(client, refused("A reload is still waiting for resources to stop"));
+        if self.reading.is_some() || self.pending.is_some() {
+            self.reloaded(client, refused("A reload is already under way"));
             return;
         }
-        let Some(new) = read(&self.config_dir, &mut self.log) else {
+        match Reading::begin(&self.config_dir, self.poll.registry(), client) {
+            Ok(reading) => self.reading = Some(reading),
+            Err(error) => self.reloaded(client, refused(&format!("Cannot read the files: {error}"))),
+        }
+    }
+
+    /// The files have been read.
+    pub(super) fn files_read(&mut self) {
+        let Some(reading) = self.reading.take() else { return };
+        let client = reading.client;
+        let read = reading.files.recv().ok().and_then(|loaded| report(loaded, &mut self.log));
+        let Some(new) = read else {
             self.reloaded(client, refused("The new configuration has errors, see the log"));
             return;
         };

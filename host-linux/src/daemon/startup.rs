@@ -10,7 +10,7 @@ use heartline_core::ids::Generation;
 use super::core_config::core_config;
 use super::{Daemon, Options, real_time};
 use crate::clock;
-use crate::config::{self, Configuration, Diagnostic, RealSystem, Severity};
+use crate::config::{self, Configuration, Diagnostic, Loaded, RealSystem, Severity};
 use crate::control::{self, server::Server};
 use crate::durable::{self, GenerationOrigin, PidFile, PidFileError};
 use crate::log::{Level, Log};
@@ -23,7 +23,7 @@ const SCRATCH: &str = "heartbeat/rsctmp";
 pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
     let host = config::System::host_name(&RealSystem).unwrap_or_else(|_| "localhost".into());
     let mut log = Log::early(&host, "heartbeat", std::process::id());
-    let Some(configuration) = read(&options.config_dir, &mut log) else {
+    let Some(configuration) = report(config::load(&options.config_dir, &RealSystem), &mut log) else {
         log.write(Level::Error, "Configuration error, heartbeat not started.");
         return Err(ExitCode::from(CONFIGURATION_ERROR));
     };
@@ -97,9 +97,8 @@ pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
     Ok(daemon)
 }
 
-/// Reads the three files and says all that is to be said about them; none if there is an error among it.
-pub(super) fn read(directory: &Path, log: &mut Log) -> Option<Configuration> {
-    let loaded = config::load(directory, &RealSystem);
+/// Says all that is to be said about the three files; none if there is an error among it.
+pub(super) fn report(loaded: Loaded, log: &mut Log) -> Option<Configuration> {
     for diagnostic in &loaded.diagnostics {
         log.write(level(diagnostic), &diagnostic.one_line());
     }

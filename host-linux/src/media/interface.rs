@@ -15,11 +15,18 @@ pub(super) fn index(name: &str) -> Result<u32, MediaError> {
     if_nametoindex(name).map_err(|_| MediaError::NoInterface(name.to_owned()))
 }
 
-/// The broadcast address of the first address on interface `name` that has one.
+/// An address of an interface, and the broadcast address that belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BroadcastAddress {
+    pub(super) own: Ipv4Addr,
+    pub(super) broadcast: Ipv4Addr,
+}
+
+/// The first address on interface `name` that has a broadcast address.
 ///
 /// # Errors
 /// The interface is missing, down, or has no such address.
-pub(super) fn broadcast_address(name: &str) -> Result<Ipv4Addr, MediaError> {
+pub(super) fn broadcast_address(name: &str) -> Result<BroadcastAddress, MediaError> {
     index(name)?;
     let addresses: Vec<InterfaceAddress> = addresses_of(name)?.collect();
     if !addresses.iter().any(|address| address.flags.contains(InterfaceFlags::IFF_UP)) {
@@ -28,13 +35,13 @@ pub(super) fn broadcast_address(name: &str) -> Result<Ipv4Addr, MediaError> {
     addresses.iter().find_map(broadcast_of).ok_or_else(|| MediaError::NoBroadcastAddress(name.to_owned()))
 }
 
-/// Checks that `broadcast` still belongs to interface `name`, which also has to be up.
+/// Checks that `known` still belongs to interface `name`, which also has to be up.
 ///
 /// # Errors
 /// It does not.
-pub(super) fn check_broadcast_address(name: &str, broadcast: Ipv4Addr) -> Result<(), MediaError> {
+pub(super) fn check_broadcast_address(name: &str, known: BroadcastAddress) -> Result<(), MediaError> {
     let kept = addresses_of(name)?.any(|address| {
-        address.flags.contains(InterfaceFlags::IFF_UP) && broadcast_of(&address) == Some(broadcast)
+        address.flags.contains(InterfaceFlags::IFF_UP) && broadcast_of(&address) == Some(known)
     });
     if kept {
         return Ok(());
@@ -49,13 +56,14 @@ fn addresses_of(name: &str) -> Result<impl Iterator<Item = InterfaceAddress>, Me
 }
 
 /// `ip addr add` sets no broadcast address unless told, but the kernel accepts the last address of the subnet anyway.
-fn broadcast_of(interface: &InterfaceAddress) -> Option<Ipv4Addr> {
-    let address = interface.address?.as_sockaddr_in()?.ip();
+fn broadcast_of(interface: &InterfaceAddress) -> Option<BroadcastAddress> {
+    let own = interface.address?.as_sockaddr_in()?.ip();
     let mask = interface.netmask?.as_sockaddr_in()?.ip();
     let configured = interface.broadcast.and_then(|broadcast| Some(broadcast.as_sockaddr_in()?.ip()));
     configured
-        .filter(|broadcast| !broadcast.is_unspecified() && *broadcast != address)
-        .or_else(|| last_of_subnet(address, mask))
+        .filter(|broadcast| !broadcast.is_unspecified() && *broadcast != own)
+        .or_else(|| last_of_subnet(own, mask))
+        .map(|broadcast| BroadcastAddress { own, broadcast })
 }
 
 fn last_of_subnet(address: Ipv4Addr, mask: Ipv4Addr) -> Option<Ipv4Addr> {
@@ -80,13 +88,16 @@ mod tests {
 
     #[test]
     fn loopback_has_a_broadcast_address_of_its_own() {
-        let broadcast = broadcast_address("lo").unwrap();
-        assert_eq!(broadcast, Ipv4Addr::new(127, 255, 255, 255));
-        check_broadcast_address("lo", broadcast).unwrap();
-        assert!(matches!(
-            check_broadcast_address("lo", Ipv4Addr::new(10, 0, 0, 255)),
-            Err(MediaError::BroadcastAddressGone(_))
-        ));
+        let address = broadcast_address("lo").unwrap();
+        assert_eq!(address.broadcast, Ipv4Addr::new(127, 255, 255, 255));
+        check_broadcast_address("lo", address).unwrap();
+        let other = Ipv4Addr::new(10, 0, 0, 255);
+        for gone in
+            [BroadcastAddress { broadcast: other, ..address }, BroadcastAddress { own: other, ..address }]
+        {
+            let checked = check_broadcast_address("lo", gone);
+            assert!(matches!(checked, Err(MediaError::BroadcastAddressGone(_))));
+        }
     }
 
     #[test]

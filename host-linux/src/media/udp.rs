@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use heartline_core::framing::FRAME_BYTES_MAX;
 use mio::{Interest, Registry, Token};
 use nix::errno::Errno;
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
 
 use super::Progress;
-use super::interface;
+use super::interface::{self, BroadcastAddress};
 use super::report::{LinkCounters, MediaError};
 use crate::config::Medium;
 
@@ -33,10 +33,10 @@ pub(super) struct UdpLink {
     watched: Option<Watched>,
 }
 
-/// The broadcast address that the socket stands and falls with.
+/// The addresses that the socket stands and falls with.
 struct Watched {
     interface: String,
-    address: Ipv4Addr,
+    address: BroadcastAddress,
     check_at: Instant,
 }
 
@@ -75,7 +75,11 @@ impl UdpLink {
         let address = interface::broadcast_address(interface)?;
         let (socket, limitation) = socket_on(interface, Domain::IPV4)?;
         socket.set_broadcast(true).map_err(MediaError::io("allow broadcasts"))?;
-        let destination = SocketAddr::new(address.into(), port);
+        if !address.own.is_loopback() {
+            // Only a wish: the core knows its own frames, but each one that comes back wakes us for nothing.
+            let _ = socket.attach_filter(&nothing_from(address.own));
+        }
+        let destination = SocketAddr::new(address.broadcast.into(), port);
         bind(&socket, destination)?;
         let watched =
             Watched { interface: interface.to_owned(), address, check_at: now + ADDRESS_CHECK_INTERVAL };
@@ -247,6 +251,21 @@ fn socket_on(interface: &str, domain: Domain) -> Result<(Socket, Limitation), Me
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok((socket, Some(error))),
         Err(error) => Err(MediaError::io(format!("bind to interface {interface}"))(error)),
     }
+}
+
+/// A kernel filter that drops what `source` sent: load the source address of the IP header, compare, drop or keep.
+fn nothing_from(source: Ipv4Addr) -> [SockFilter; 4] {
+    const LOAD_WORD: u16 = 0x20;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    /// Where the kernel lets a filter on a UDP socket see the IP header (`SKF_NET_OFF`), and the address in it.
+    const SOURCE_ADDRESS: u32 = 0xfff0_0000 + 12;
+    [
+        SockFilter::new(LOAD_WORD, 0, 0, SOURCE_ADDRESS),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, source.to_bits()),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ]
 }
 
 fn bind(socket: &Socket, address: SocketAddr) -> Result<(), MediaError> {

@@ -19,6 +19,7 @@ use crate::time::{Duration, Instant};
 fn essence(node: &Node) -> std::string::String {
     let mut node = node.clone();
     node.counters = Default::default();
+    node.under_our_name = 0;
     node.last_step = Instant::ZERO;
     std::format!("{node:?}")
 }

@@ -7,7 +7,7 @@ use crate::control::snapshot::{Elsewhere, NodeKind};
 #[test]
 fn a_cluster_in_good_order() {
     let expected = "\
-wna: heartline 0.1.0 [pid 61], holds its own resources, keepalive 200 ms, deadtime 1.2 s
+wna: heartline 0.1.0 [pid 61], runs 1 of 2 resource groups, keepalive 200 ms, deadtime 1.2 s
 
 NODE  STATUS  HEARD       LINK        KIND    STATE  HEARD
 wna   active  this node   /dev/ttyS0  serial  dead   never
@@ -51,7 +51,7 @@ fn a_cluster_in_trouble() {
     let expected = "\
 ! One way is left to wnb: eth0.
 
-wna: heartline 0.1.0 [pid 61], resources are moving, keepalive 200 ms, deadtime 1.2 s
+wna: heartline 0.1.0 [pid 61], runs 0 of 2 resource groups, resources are moving, keepalive 200 ms, deadtime 1.2 s
 
 NODE         STATUS  HEARD       LINK        KIND    STATE  HEARD
 wna          active  this node   /dev/ttyS0  serial  dead   never
