@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::world::{self, DEADTIME, INITDEAD, KEEPALIVE, LINKS, Setting, Weather, World, cases};
 use crate::input::{Command, Scope};
+use crate::message::{GroupState, Phase};
 use crate::notice::Notice;
 use crate::time::Duration;
 
@@ -108,6 +109,15 @@ fn play(world: &mut World, setting: &Setting, op: &Op, number: u32) {
         Op::Stall(host) => world.hosts[host].stalled = true,
         Op::Wake(host) => world.hosts[host].stalled = false,
         Op::Order(host, which, scope) => {
+            // A node that leaves what it cannot stop is forgotten by those that start later: only a fence helps then.
+            let unstoppable = world.hosts[host].stop_fails
+                || world.hosts[host]
+                    .node
+                    .as_ref()
+                    .is_some_and(|node| node.groups.iter().any(|group| group.state() == GroupState::Failed));
+            if which == 0 && unstoppable && !setting.fencing {
+                return;
+            }
             // An operator cleans up only after he has seen that nothing runs where no daemon does.
             let left_alone = |host: &world::Host| host.node.is_none() && host.runs.contains(&true);
             if which == 1 && world.hosts.iter().any(left_alone) {
@@ -118,7 +128,11 @@ fn play(world: &mut World, setting: &Setting, op: &Op, number: u32) {
             }
         }
         Op::StartFails(host, fails) => world.hosts[host].start_fails = fails,
-        Op::StopFails(host, fails) => world.hosts[host].stop_fails = fails,
+        Op::StopFails(host, fails) => {
+            let leaves = |node: &crate::node::Node| node.phase() == Phase::Leaving;
+            let leaves = world.hosts[host].node.as_ref().is_some_and(leaves);
+            world.hosts[host].stop_fails = fails && !leaves;
+        }
         Op::StartTakes(host, takes) => world.hosts[host].start_takes = Duration::from_millis(takes),
         Op::Reconfigure(host, other) => {
             let changed = if other { other_words(setting) } else { setting.clone() };
