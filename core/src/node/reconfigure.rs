@@ -5,7 +5,7 @@ use heapless::Vec;
 use super::Node;
 use crate::config::{Config, GroupConfig};
 use crate::group::{Activity, Group};
-use crate::ids::GroupIndex;
+use crate::ids::{GroupIndex, MemberIndex};
 use crate::limits::MAX_GROUPS;
 use crate::member::{Member, Presence};
 use crate::seal::KeyRing;
@@ -20,6 +20,9 @@ pub enum ReconfigureError {
     /// Groups of the old configuration are in use here and not in the new one: see [`Node::groups_in_the_way`].
     #[error("resource groups that are in use here are changed or gone")]
     GroupsInUse,
+    /// A member that is alive and may run groups is not in the new configuration: nobody would know of them any more.
+    #[error("a node that is gone from the configuration is alive and runs groups; stop it first")]
+    MemberInUse(MemberIndex),
 }
 
 impl Node {
@@ -50,6 +53,14 @@ impl Node {
         }
         if self.groups_in_the_way(&config) != 0 {
             return Err(ReconfigureError::GroupsInUse);
+        }
+        let dropped = |at: &MemberIndex| config.member(self.config.members[usize::from(at.0)].id).is_none();
+        let in_use = |at: &MemberIndex| {
+            let member = &self.members[usize::from(at.0)];
+            member.presence == Presence::Alive && member.reports.iter().any(|report| report.state.may_run())
+        };
+        if let Some(member) = self.config.others().filter(dropped).find(in_use) {
+            return Err(ReconfigureError::MemberInUse(member));
         }
         for order in core::mem::take(&mut self.orders) {
             self.forget_unfinished(&order);

@@ -11,6 +11,7 @@ use heartline_core::Input;
 use heartline_core::effect::Answer;
 use heartline_core::ids::OrderId;
 use heartline_core::input::Command;
+use heartline_core::node::ReconfigureError;
 use mio::{Registry, Waker};
 
 use super::core_config::core_config;
@@ -133,7 +134,11 @@ impl Daemon {
             Err(error) => return refused(&format!("Cannot set up the media: {error}")),
         };
         if let Err(error) = self.node.reconfigure(config, keys, clock::core_now()) {
-            return refused(&format!("The new configuration is not taken: {error}"));
+            let who = match error {
+                ReconfigureError::MemberInUse(member) => format!(" ({})", self.names.member(member)),
+                ReconfigureError::OtherNode | ReconfigureError::GroupsInUse => String::new(),
+            };
+            return refused(&format!("The new configuration is not taken: {error}{who}"));
         }
         if let Some(media) = media {
             self.media_token += MEDIA_STEP;

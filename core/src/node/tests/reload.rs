@@ -5,6 +5,7 @@ use super::{GROUP, mutual};
 use crate::effect::Answer;
 use crate::group::Activity;
 use crate::input::{Command, Scope};
+use crate::node::ReconfigureError;
 use crate::notice::Notice;
 
 #[test]
@@ -109,4 +110,17 @@ fn a_line_that_is_gone_from_both_files_is_stopped_on_both_nodes() {
         world.run(2 * DEADTIME);
     }
     assert_eq!(world.owners(0), [1], "what stays never stopped");
+}
+
+#[test]
+fn a_node_that_runs_groups_cannot_be_dropped() {
+    let three = Setting { nodes: std::vec!["ha1", "ha2", "ha3"], ..mutual() };
+    let mut world = World::started(&three);
+    world.order(2, 1, Command::Takeover(Scope::All));
+    world.run(2 * DEADTIME);
+    assert_eq!(world.owners(0), [2]);
+    let now = world.now;
+    let first = world.hosts[0].node.as_mut().unwrap();
+    let refused = first.reconfigure(mutual().config("ha1"), world::keys(), now);
+    assert_eq!(refused, Err(ReconfigureError::MemberInUse(World::member(2))));
 }
