@@ -12,6 +12,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -28,13 +29,30 @@ pub fn run(arguments: &[OsString]) -> Result<ExitCode, Error> {
         return Err(Error::Usage("lab-init -- PROGRAM ARGUMENTS, as process 1"));
     }
     mount_file_systems()?;
-    // Whatever was blocked outside, the program starts with nothing blocked.
+    // Before the program starts: what is sent to it from then on is passed on.
+    let signals = signals()?;
+    let what = format!("start {}", program.display());
+    let mut start = Command::new("/proc/self/exe");
+    start.args(["lab-exec", "--"]).arg(program).args(arguments);
+    let child = start.spawn().map_err(Error::io(what))?;
+    reap(&signals, Some(pid_of(&child)))
+}
+
+/// Becomes `-- PROGRAM ARGUMENTS` with no signal blocked: a program inherits what its parent has blocked, and process 1
+/// has.
+///
+/// # Errors
+/// The program cannot be started.
+pub(crate) fn become_program(arguments: &[OsString]) -> Result<ExitCode, Error> {
+    let [dashes, program, arguments @ ..] = arguments else {
+        return Err(Error::Usage("lab-exec -- PROGRAM ARGUMENTS"));
+    };
+    if dashes != "--" {
+        return Err(Error::Usage("lab-exec -- PROGRAM ARGUMENTS"));
+    }
     SigSet::empty().thread_set_mask().map_err(Error::io("unblock signals"))?;
     let what = format!("start {}", program.display());
-    let child = Command::new(program).args(arguments).spawn().map_err(Error::io(what))?;
-    // Only now: a child inherits what its parent has blocked.
-    let signals = signals()?;
-    reap(&signals, Some(pid_of(&child)))
+    Err(Error::io(what)(Command::new(program).args(arguments).exec()))
 }
 
 /// Reaps every child that ends, until `program` does. Signals that somebody sent are passed on to it; those of

@@ -51,6 +51,7 @@ pub fn dispatch(arguments: &[OsString]) -> Option<ExitCode> {
     let (helper, arguments) = arguments.split_first()?;
     let result = match helper.to_str()? {
         "lab-init" => init::run(arguments),
+        "lab-exec" => init::become_program(arguments),
         "lab-host" => boot::run(arguments),
         "lab-probe" => probe::run(arguments),
         "lab-web" => web::run(arguments),
