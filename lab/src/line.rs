@@ -51,6 +51,9 @@ pub(crate) struct End {
     openings: Inotify,
     /// Whether the port is open on the host.
     is_open: bool,
+    /// It was closed, but somebody seemed to hold it still: a child between its fork and its exec holds for a moment
+    /// whatever its parent does, and no event tells when it lets go. So often it is looked at again.
+    looks: u8,
 }
 
 impl End {
@@ -67,7 +70,7 @@ impl End {
         let openings = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).map_err(watch())?;
         let events = AddWatchFlags::IN_OPEN | AddWatchFlags::IN_CLOSE;
         openings.add_watch(&terminal, events).map_err(watch())?;
-        Ok(Self { master, slave, terminal, openings, is_open: false })
+        Ok(Self { master, slave, terminal, openings, is_open: false, looks: 0 })
     }
 
     /// The path of the host's side, in the world.
@@ -79,9 +82,17 @@ impl End {
     /// read is gone, and it is nobody's, even if its holder was killed.
     fn look_for_readers(&mut self) {
         // Events only tell when to look: several closings may come as one.
-        let Ok(events) = self.openings.read_events() else { return };
+        let events = self.openings.read_events().unwrap_or_default();
+        if events.iter().any(|event| event.mask.intersects(AddWatchFlags::IN_CLOSE)) {
+            self.looks = LOOKS;
+        } else if events.is_empty() && self.looks == 0 {
+            return;
+        }
+        let closed = self.looks > 0;
+        self.looks = self.looks.saturating_sub(1);
         self.is_open = is_held_by_others(&self.terminal);
-        if !self.is_open && events.iter().any(|event| event.mask.intersects(AddWatchFlags::IN_CLOSE)) {
+        if closed && !self.is_open {
+            self.looks = 0;
             // Closing a copy takes the port's exclusive mode away. Neither can fail on a terminal held open.
             drop(self.slave.try_clone_native());
             let _ = self.slave.clear(ClearBuffer::Input);
@@ -112,6 +123,11 @@ fn is_held_by_others(terminal: &Path) -> bool {
 fn unlock(port: &TTYPort) -> nix::Result<()> {
     nix::fcntl::flock(port.as_raw_fd(), FlockArg::Unlock)
 }
+
+/// How long until a port that was closed and seemed held is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// And how often: for a second.
+const LOOKS: u8 = 50;
 
 /// The line: two ends, a wire from each to the other.
 #[derive(Debug)]
@@ -150,7 +166,8 @@ impl Line {
     /// Waits until there is something to do; `false` when the cable is gone.
     fn wait(&mut self) -> bool {
         let now = clock::now();
-        let next = self.wires.iter().filter_map(Wire::next_event).min();
+        let look_again = self.ends.iter().any(|end| end.looks > 0).then(|| now + LOOK_AGAIN);
+        let next = self.wires.iter().filter_map(Wire::next_event).chain(look_again).min();
         let wait = next.map(|next| TimeSpec::from(next.saturating_duration_since(now).max(LEAST_WAIT)));
         let readable = PollFlags::POLLIN;
         let mut descriptors = vec![PollFd::new(self.bell.as_fd(), readable)];
