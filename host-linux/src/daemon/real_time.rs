@@ -1,10 +1,11 @@
 //! Real-time scheduling and locked memory, so that heartbeats go out while the machine is drowning in work. The one
-//! module of the host with `unsafe`: nix has no call for the scheduler.
+//! module of the host with `unsafe`: nix has no call for the scheduler, and none that is safe for `madvise`.
 
 use std::io;
+use std::ptr::NonNull;
 
 use nix::libc;
-use nix::sys::mman::{MlockAllFlags, mlockall};
+use nix::sys::mman::{MlockAllFlags, MmapAdvise, madvise, mlockall};
 
 /// The original's default: the lowest real-time priority.
 const LOWEST: u8 = 1;
@@ -16,6 +17,7 @@ const LOWEST: u8 = 1;
 /// What the system answered, as one sentence for each of the two steps that did not work.
 pub(super) fn engage(priority: u8) -> Vec<String> {
     let mut problems = Vec::new();
+    forget_code_of_the_start();
     // On fault: what a heartbeat touches is in memory after the first one and stays; what is never used costs nothing.
     let on_fault = MlockAllFlags::from_bits_retain(libc::MCL_ONFAULT);
     if let Err(cause) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault) {
@@ -35,4 +37,54 @@ fn schedule(priority: u8) -> io::Result<()> {
         libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &raw const parameter)
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Takes the program code out of this process's memory that only the start needed (command line, files, messages), before
+/// the rest is locked; what is needed again comes back from the page cache.
+fn forget_code_of_the_start() {
+    // Without the list nothing is forgotten.
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    for (start, length) in maps.lines().filter_map(code_of_a_file) {
+        forget(start, length);
+    }
+}
+
+/// The place and length of a mapping, if it is code that is mapped from a file: `START-END r-xp OFFSET DEVICE INODE PATH`.
+fn code_of_a_file(line: &str) -> Option<(usize, usize)> {
+    let mut fields = line.split_whitespace();
+    let (start, end) = fields.next()?.split_once('-')?;
+    let code = fields.next()? == "r-xp";
+    let from_a_file = fields.nth(3)?.starts_with('/');
+    let start = usize::from_str_radix(start, 16).ok()?;
+    let length = usize::from_str_radix(end, 16).ok()?.checked_sub(start)?;
+    (code && from_a_file).then_some((start, length))
+}
+
+#[expect(unsafe_code, reason = "nix leaves it to the caller what madvise may do")]
+fn forget(start: usize, length: usize) {
+    let Some(start) = NonNull::new(std::ptr::without_provenance_mut(start)) else { return };
+    // SAFETY: the range is a mapping of code that nobody can have written to, so its pages are those of the file, and
+    // the kernel reads them again from there when they are next executed. A range that is gone is an error, no more.
+    let _ = unsafe { madvise(start, length, MmapAdvise::MADV_DONTNEED) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_code_of_files_is_forgotten() {
+        let code = "55d0-75d0 r-xp 00001000 fe:00 1234   /usr/sbin/heartline";
+        assert_eq!(code_of_a_file(code), Some((0x55d0, 0x2000)));
+        for other in [
+            "55d0-75d0 r--p 00001000 fe:00 1234   /usr/sbin/heartline",
+            "55d0-75d0 rw-p 00001000 fe:00 1234   /usr/sbin/heartline",
+            "55d0-75d0 r-xp 00000000 00:00 0      [vdso]",
+            "55d0-75d0 r-xp 00000000 00:00 0",
+            "75d0-55d0 r-xp 00000000 fe:00 1234   /usr/sbin/heartline",
+            "",
+        ] {
+            assert_eq!(code_of_a_file(other), None, "{other}");
+        }
+    }
 }
