@@ -38,8 +38,8 @@ pub fn run(arguments: &[OsString]) -> Result<ExitCode, Error> {
     reap(&signals, Some(pid_of(&child)))
 }
 
-/// Becomes `-- PROGRAM ARGUMENTS` with no signal blocked: a program inherits what its parent has blocked, and process 1
-/// has.
+/// Becomes `-- PROGRAM ARGUMENTS` with no signal blocked and none ignored: a program inherits both, process 1 blocks
+/// signals, and whoever started the world in the background may have had some ignored.
 ///
 /// # Errors
 /// The program cannot be started.
@@ -52,7 +52,9 @@ pub(crate) fn become_program(arguments: &[OsString]) -> Result<ExitCode, Error> 
     }
     SigSet::empty().thread_set_mask().map_err(Error::io("unblock signals"))?;
     let what = format!("start {}", program.display());
-    Err(Error::io(what)(Command::new(program).args(arguments).exec()))
+    let mut become_it = Command::new("env");
+    become_it.arg("--default-signal=HUP,INT,QUIT,TERM").arg(program).args(arguments);
+    Err(Error::io(what)(become_it.exec()))
 }
 
 /// Reaps every child that ends, until `program` does. Signals that somebody sent are passed on to it; those of
