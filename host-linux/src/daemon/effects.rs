@@ -78,7 +78,7 @@ impl Daemon {
         for effect in effects.drain(..) {
             self.carry_out_one(effect, now);
         }
-        // Keep the room that was made; nothing was collected meanwhile, for no step was taken.
+        // Keep the room that was made. A step taken meanwhile, by a reload, has carried out its own effects.
         self.outbox.effects = effects;
     }
 

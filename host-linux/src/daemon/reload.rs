@@ -166,7 +166,7 @@ impl Daemon {
             self.server.reply(client, &Reply::Result(outcome));
         }
         if new.logging != self.configuration.logging {
-            for problem in self.log.configure(&new.logging, false) {
+            for problem in self.log.configure(&new.logging, self.foreground) {
                 self.log.write(Level::Warn, &problem.to_string());
             }
         }
