@@ -1,6 +1,6 @@
 //! Who may start a group: the five rules under which another member's silence or word allows it (design section 4).
 
-use crate::config::{Policy, StopFailure};
+use crate::config::{Policy, Quorum, StopFailure};
 use crate::ids::{GroupIndex, Sequence};
 use crate::member::{Fence, Member, Presence};
 use crate::message::GroupState;
@@ -14,6 +14,8 @@ pub enum Grant {
     Left,
     /// Rule 3: it is dead and fenced since its last heartbeat.
     Fenced,
+    /// Rule 4: it is dead, this side has quorum, and its watchdog must have fired by now.
+    WatchdogFired,
     /// Rule 5: it is dead, and neither fencing nor quorum is configured.
     Unprotected,
     /// None of the rules holds yet.
@@ -26,13 +28,32 @@ impl Grant {
     /// Whether the claim may go on as far as this member is concerned.
     #[must_use]
     pub const fn allows(self) -> bool {
-        matches!(self, Self::Acknowledged | Self::Left | Self::Fenced | Self::Unprotected)
+        match self {
+            Self::Acknowledged | Self::Left | Self::Fenced | Self::WatchdogFired | Self::Unprotected => true,
+            Self::Wait | Self::NeedsFence => false,
+        }
     }
 }
 
-/// Judges the claim on `group` that our frame number `from` was the first to carry.
+/// What the others' words say of a member that we hold for dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Absence {
+    /// Somebody who is alive hears it: it is cut off from us alone, and lives.
+    pub(crate) is_heard_elsewhere: bool,
+    /// It has been without a majority for longer than its watchdog allows.
+    pub(crate) watchdog_has_fired: bool,
+}
+
+/// Judges the claim on `group` that our frame number `from` was the first to carry. Where quorum is asked for, this
+/// node must have it.
 #[must_use]
-pub fn grant(member: &Member, group: GroupIndex, from: Sequence, policy: &Policy) -> Grant {
+pub(crate) fn grant(
+    member: &Member,
+    group: GroupIndex,
+    from: Sequence,
+    absence: Absence,
+    policy: &Policy,
+) -> Grant {
     match member.presence {
         Presence::Unheard => Grant::Wait,
         Presence::Left => Grant::Left,
@@ -41,12 +62,12 @@ pub fn grant(member: &Member, group: GroupIndex, from: Sequence, policy: &Policy
             let holds_nothing = member.report(group).state == GroupState::Idle;
             if acknowledged && holds_nothing { Grant::Acknowledged } else { Grant::Wait }
         }
-        Presence::Dead if blocks(member, group, policy) => Grant::Wait,
-        Presence::Dead if !policy.fencing => Grant::Unprotected,
-        Presence::Dead => match member.fence {
-            Fence::Done => Grant::Fenced,
-            Fence::None | Fence::Running(_) | Fence::Waiting(_) => Grant::NeedsFence,
-        },
+        Presence::Dead if absence.is_heard_elsewhere || blocks(member, group, policy) => Grant::Wait,
+        Presence::Dead if member.fence == Fence::Done => Grant::Fenced,
+        Presence::Dead if absence.watchdog_has_fired => Grant::WatchdogFired,
+        Presence::Dead if policy.fencing => Grant::NeedsFence,
+        Presence::Dead if policy.quorum == Quorum::Off => Grant::Unprotected,
+        Presence::Dead => Grant::Wait,
     }
 }
 
@@ -56,8 +77,10 @@ pub fn grant(member: &Member, group: GroupIndex, from: Sequence, policy: &Policy
 pub fn blocks(member: &Member, group: GroupIndex, policy: &Policy) -> bool {
     let lasts = match member.presence {
         Presence::Alive => true,
-        // The fence ends what still runs, and so does the reboot of one that could not stop.
-        Presence::Dead => !policy.fencing && policy.stop_failure == StopFailure::Block,
+        // The fence ends what still runs, and so does the watchdog, and the reboot of one that could not stop.
+        Presence::Dead => {
+            !policy.fencing && policy.quorum == Quorum::Off && policy.stop_failure == StopFailure::Block
+        }
         Presence::Unheard | Presence::Left => false,
     };
     lasts && member.report(group).state == GroupState::Failed

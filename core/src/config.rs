@@ -2,6 +2,7 @@
 //! every node of the cluster numbers members and groups alike. No file is read here.
 
 use heapless::{String, Vec};
+use serde::{Deserialize, Serialize};
 
 use crate::ids::{GroupIndex, MemberIndex, NodeId};
 use crate::limits::{MAX_CLUSTER_NAME, MAX_GROUPS, MAX_LINKS, MAX_MEMBERS, MAX_PINGS};
@@ -49,6 +50,15 @@ pub enum StopFailure {
     Block,
 }
 
+/// Who may run groups after the cluster has fallen apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Quorum {
+    /// Everybody, as with the original.
+    Off,
+    /// The side that has more than half of all configured nodes; see [`crate::quorum`].
+    Majority,
+}
+
 /// The choices of `ha.cf` that are not times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
@@ -58,6 +68,8 @@ pub struct Policy {
     pub stop_failure: StopFailure,
     /// Whether dead members must be fenced before their groups are taken.
     pub fencing: bool,
+    /// Who may run groups after the cluster has fallen apart.
+    pub quorum: Quorum,
     /// Whether the number of reachable ping nodes is part of the bids (the original's ipfail).
     pub ping_decides: bool,
 }

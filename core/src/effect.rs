@@ -33,6 +33,9 @@ pub enum Effect {
     },
     /// Say this to people.
     Notice(Notice),
+    /// Feed the hardware watchdog, and open it if that has not happened yet; nothing if the host has none. To be said
+    /// with every regular heartbeat, unless this node runs what others may soon take.
+    FeedWatchdog,
     /// Reboot this host at once, since a group could not be stopped.
     Reboot(GroupIndex),
     /// Everything is given up: end the process.

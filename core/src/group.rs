@@ -61,8 +61,8 @@ pub struct Group {
     pub(crate) retired: bool,
     /// It ran here under our care in this life of the node: started by us, or adopted.
     pub(crate) ours: bool,
-    /// It was found running at our start and nobody has disputed it yet.
-    pub(crate) found_running: bool,
+    /// It was found running at our start and nobody has disputed it yet: our first frame that says so.
+    pub(crate) found_running: Option<Sequence>,
     /// Another node holds it wrongly and will stop: our addresses must be announced again after that.
     pub(crate) disputed: bool,
     /// Nobody can run it, and that was said.
@@ -78,7 +78,7 @@ impl Group {
             stance: Stance::Normal,
             retired: false,
             ours: false,
-            found_running: false,
+            found_running: None,
             disputed: false,
             nobody_fit: false,
         }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{GroupIndex, JobId, LinkIndex, OrderId, PingIndex};
+use crate::time::Duration;
 
 /// One thing that happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,8 @@ pub enum Input<'a> {
     Tick,
     /// A ping node answered.
     Pong(PingIndex),
+    /// The hardware watchdog resets this host when it is not fed for so long; nothing: it is not armed (any more).
+    Watchdog(Option<Duration>),
     /// A job ended.
     JobEnded {
         /// Which job.

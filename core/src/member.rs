@@ -69,6 +69,16 @@ pub struct Member {
     pub(crate) reports: Vec<GroupReport, MAX_GROUPS>,
     pub(crate) fence: Fence,
     pub(crate) fence_failures: u8,
+    /// When its present life was first heard.
+    pub(crate) life_since: Instant,
+    /// The members that it says it hears, bit by member.
+    pub(crate) hears: u16,
+    /// The time-out of its armed watchdog, as it last said.
+    pub(crate) watchdog: Option<Duration>,
+    /// Until when it is a vote for our majority.
+    pub(crate) vote_ends: Option<Instant>,
+    /// Since when it cannot have had a majority; kept only where quorum is asked for.
+    pub(crate) absent_since: Option<Instant>,
 }
 
 impl Member {
@@ -91,6 +101,11 @@ impl Member {
             reports: Vec::new(),
             fence: Fence::None,
             fence_failures: 0,
+            life_since: now,
+            hears: 0,
+            watchdog: None,
+            vote_ends: None,
+            absent_since: None,
         }
     }
 
@@ -134,6 +149,12 @@ impl Member {
     #[must_use]
     pub const fn pings(&self) -> u8 {
         self.pings
+    }
+
+    /// The time-out of its hardware watchdog; nothing if that is not armed.
+    #[must_use]
+    pub const fn watchdog(&self) -> Option<Duration> {
+        self.watchdog
     }
 
     /// How far its fencing has come.
@@ -192,6 +213,7 @@ impl Member {
         self.reports.clear();
         self.phase = Phase::Starting;
         self.phase_since = now;
+        self.life_since = now;
         self.silent_since = now;
         self.presence = Presence::Alive;
         self.end_fence();
@@ -212,6 +234,10 @@ impl Member {
         self.keepalive = message.keepalive;
         self.deadtime = message.deadtime;
         self.pings = message.pings;
+        self.watchdog = message.watchdog;
+        let hears = message.heard.iter().filter(|heard| !heard.links.is_empty());
+        self.hears =
+            hears.filter_map(|heard| config.member(heard.member)).fold(0, |mask, at| mask | 1 << at.0);
         self.agrees = message.digest == config.digest;
         self.reports.clear();
         for (at, group) in config.groups.iter().enumerate() {

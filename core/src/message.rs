@@ -110,8 +110,8 @@ pub struct Heard {
 pub struct Message {
     /// Where the sender is in its life.
     pub phase: Phase,
-    /// Whether its hardware watchdog is armed.
-    pub watchdog: bool,
+    /// The time-out of its armed hardware watchdog; whole seconds on the wire, rounded up.
+    pub watchdog: Option<Duration>,
     /// How many ping nodes count for its bids.
     pub pings: u8,
     /// How often it sends.
@@ -161,7 +161,7 @@ impl Message {
     /// [`FrameError::Long`] if there is no room.
     pub fn encode(&self, frame: &mut Bytes) -> Result<(), FrameError> {
         let wire = Wire {
-            life: phase_bits(self.phase) << 6 | u8::from(self.watchdog) << 5 | (self.pings & 0x1f),
+            life: phase_bits(self.phase) << 6 | u8::from(self.watchdog.is_some()) << 5 | (self.pings & 0x1f),
             keepalive_millis: millis(self.keepalive),
             deadtime_millis: millis(self.deadtime),
             digest: self.digest,
@@ -171,6 +171,11 @@ impl Message {
         let mut buffer = [0; MAX_FRAME];
         let body = postcard::to_slice(&wire, &mut buffer).map_err(|_| FrameError::Long)?;
         frame.extend_from_slice(body).map_err(|_| FrameError::Long)?;
+        if let Some(watchdog) = self.watchdog {
+            let watchdog = postcard::to_slice(&millis(watchdog).div_ceil(1000), &mut buffer)
+                .map_err(|_| FrameError::Long)?;
+            frame.extend_from_slice(watchdog).map_err(|_| FrameError::Long)?;
+        }
         if !self.lines.is_empty() {
             let lines = postcard::to_slice(&self.lines, &mut buffer).map_err(|_| FrameError::Long)?;
             frame.extend_from_slice(lines).map_err(|_| FrameError::Long)?;
@@ -185,6 +190,12 @@ impl Message {
     pub fn decode(body: &[u8]) -> Result<Self, FrameError> {
         let malformed = |_| FrameError::Malformed;
         let (wire, rest) = postcard::take_from_bytes::<Wire>(body).map_err(malformed)?;
+        let (watchdog, rest) = match wire.life & 0x20 {
+            0 => (None, rest),
+            _ => postcard::take_from_bytes::<u32>(rest)
+                .map(|(seconds, rest)| (Some(seconds), rest))
+                .map_err(malformed)?,
+        };
         let lines = match rest {
             [] => Vec::new(),
             more => postcard::take_from_bytes(more).map_err(malformed)?.0,
@@ -194,16 +205,17 @@ impl Message {
             groups.push(GroupReport::try_from(group)?).map_err(|_| FrameError::Malformed)?;
         }
         let pings = wire.life & 0x1f;
+        let watchdog_millis = watchdog.map(|seconds| seconds.saturating_mul(1000));
         let in_range = |millis: u32| (1..=LONGEST_INTERVAL_MILLIS).contains(&millis);
         let intervals_fit = in_range(wire.keepalive_millis)
             && in_range(wire.deadtime_millis)
             && wire.keepalive_millis < wire.deadtime_millis;
-        if usize::from(pings) > MAX_PINGS || !intervals_fit {
+        if usize::from(pings) > MAX_PINGS || !intervals_fit || !watchdog_millis.is_none_or(in_range) {
             return Err(FrameError::Malformed);
         }
         Ok(Self {
             phase: phase_of(wire.life >> 6),
-            watchdog: wire.life & 0x20 != 0,
+            watchdog: watchdog_millis.map(|millis| Duration::from_millis(u64::from(millis))),
             pings,
             keepalive: Duration::from_millis(u64::from(wire.keepalive_millis)),
             deadtime: Duration::from_millis(u64::from(wire.deadtime_millis)),

@@ -82,6 +82,10 @@ pub enum Notice {
     },
     /// This node itself said nothing for its dead time or longer; it listens before it judges anybody.
     Stalled(Duration),
+    /// More than half of all nodes hear each other, this one among them: groups may run here.
+    QuorumGained,
+    /// This node is not among the majority any more, as far as it can tell: nothing may run here.
+    QuorumLost,
     /// A ping node answers.
     PingUp(PingIndex),
     /// A ping node does not answer any more.
@@ -131,6 +135,13 @@ pub enum Notice {
     },
     /// A group is taken from a dead member that could not be fenced: as in the original, and as unsafe.
     Unprotected {
+        /// Which group.
+        group: GroupIndex,
+        /// The dead member.
+        member: MemberIndex,
+    },
+    /// A group is taken from a dead member whose watchdog must have reset it by now.
+    WatchdogFired {
         /// Which group.
         group: GroupIndex,
         /// The dead member.
@@ -259,6 +270,8 @@ pub enum ReleaseCause {
         /// Its epoch.
         theirs: Epoch,
     },
+    /// This node is not among the majority any more.
+    QuorumLost,
     /// The configuration that is to come does not have it.
     Retired,
     /// Its start failed and what was started is stopped again.

@@ -17,6 +17,8 @@ pub struct Duration(u64);
 impl Instant {
     /// The origin.
     pub const ZERO: Self = Self(0);
+    /// Never.
+    pub const MAX: Self = Self(u64::MAX);
 
     /// The instant `micros` microseconds after the origin.
     #[must_use]

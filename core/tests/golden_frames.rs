@@ -27,7 +27,7 @@ fn heard(name: &str, sequence: u16, links: u16) -> Heard {
 fn message(phase: Phase, heard: &[Heard], groups: &[GroupReport], lines: &[[u8; 2]]) -> Message {
     Message {
         phase,
-        watchdog: phase == Phase::Active,
+        watchdog: (phase == Phase::Active).then(|| Duration::from_millis(61_000)),
         pings: 3,
         keepalive: Duration::from_millis(2_000),
         deadtime: Duration::from_millis(60_000),

@@ -18,8 +18,16 @@ pub(super) fn next(node: &Node) -> Instant {
         (node.phase == Phase::Starting).then_some(node.started + initdead).filter(|at| *at > now);
     let idle = node.config.groups().filter(|group| node.group(*group).activity == Activity::Idle);
     let waits = idle.filter_map(|group| node.wait_for_preferred(group)).filter(|at| *at > now);
+    let watchdogs =
+        node.others().filter_map(|(_, member)| node.watchdog_has_fired_at(member)).filter(|at| *at > now);
     let leaving = node.leaving.map(|(limit, _)| limit);
-    let own = [Some(node.next_heartbeat), node.pings.next_deadline(&node.config), start_over, leaving];
-    let earliest = silence.chain(fences).chain(waits).chain(own.into_iter().flatten()).min();
+    let own = [
+        Some(node.next_heartbeat),
+        node.pings.next_deadline(&node.config),
+        start_over,
+        leaving,
+        node.quorum_deadline(),
+    ];
+    let earliest = silence.chain(fences).chain(waits).chain(watchdogs).chain(own.into_iter().flatten()).min();
     earliest.unwrap_or(node.next_heartbeat)
 }

@@ -2,7 +2,8 @@
 
 use super::Node;
 use crate::bids::{self, Bid};
-use crate::claims::{self, Grant};
+use crate::claims::{self, Absence, Grant};
+use crate::config::Quorum;
 use crate::effect::{Effect, Effects, Work};
 use crate::group::Activity;
 use crate::ids::{Epoch, GroupIndex, MemberIndex, Sequence};
@@ -97,17 +98,33 @@ impl Node {
             effects.say(Notice::ClaimWithdrawn { group, winner: held_elsewhere.or(winner) });
             return;
         }
+        if self.is_granted(now, group, from, effects) {
+            self.start(now, group, effects);
+        }
+    }
+
+    /// Whether every other member's word or silence allows the start; has those fenced that must be.
+    fn is_granted(&mut self, now: Instant, group: GroupIndex, from: Sequence, effects: &mut Effects) -> bool {
         let mut granted = true;
         for at in self.config.others() {
-            let grant = claims::grant(&self.members[usize::from(at.0)], group, from, &self.config.policy);
+            let grant = self.grant(now, at, group, from);
             granted &= grant.allows();
             if grant == Grant::NeedsFence {
                 self.fence_if_due(now, at, effects);
             }
         }
-        if granted {
-            self.start(now, group, effects);
-        }
+        granted
+    }
+
+    /// What another member means for a claim of ours on `group` that our frame number `from` was the first to carry.
+    #[must_use]
+    pub fn grant(&self, now: Instant, at: MemberIndex, group: GroupIndex, from: Sequence) -> Grant {
+        let member = &self.members[usize::from(at.0)];
+        let absence = Absence {
+            is_heard_elsewhere: self.is_heard_elsewhere(at),
+            watchdog_has_fired: self.watchdog_has_fired_at(member).is_some_and(|at| now >= at),
+        };
+        claims::grant(member, group, from, absence, &self.config.policy)
     }
 
     fn fence_if_due(&mut self, now: Instant, at: MemberIndex, effects: &mut Effects) {
@@ -125,10 +142,12 @@ impl Node {
     }
 
     fn start(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {
-        for (at, member) in self.config.members().zip(&self.members) {
-            let from_the_dead = at != self.config.this && member.presence == Presence::Dead;
-            if from_the_dead && !self.config.policy.fencing && member.report(group).state.may_run() {
-                effects.say(Notice::Unprotected { group, member: at });
+        for (member, report) in self.others().map(|(at, member)| (at, member.report(group))) {
+            let from_the_dead = report.state.may_run();
+            match self.grant(now, member, group, Sequence(0)) {
+                Grant::Unprotected if from_the_dead => effects.say(Notice::Unprotected { group, member }),
+                Grant::WatchdogFired if from_the_dead => effects.say(Notice::WatchdogFired { group, member }),
+                _ => {}
             }
         }
         let job = self.new_job();
@@ -147,6 +166,7 @@ impl Node {
     fn cancel_if_lost(&mut self, group: GroupIndex, effects: &mut Effects) {
         let cause = match self.newer_holder(group, effects) {
             Some(cause) => cause,
+            None if self.must_give_up() => ReleaseCause::QuorumLost,
             None if self.phase == Phase::Leaving => ReleaseCause::Leaving,
             None if self.group(group).retired => ReleaseCause::Retired,
             None => return,
@@ -161,6 +181,8 @@ impl Node {
     fn release_if_not_ours(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {
         if let Some(cause) = self.newer_holder(group, effects) {
             self.release(now, group, cause, effects);
+        } else if self.must_give_up() {
+            self.release(now, group, ReleaseCause::QuorumLost, effects);
         } else if self.phase == Phase::Leaving {
             self.release(now, group, ReleaseCause::Leaving, effects);
         } else if self.group(group).retired {
@@ -168,17 +190,20 @@ impl Node {
         } else if let Some(heir) = self.fitter(group) {
             self.release(now, group, ReleaseCause::HigherBid(heir), effects);
         } else if self.is_clear_elsewhere(group) {
-            self.settle_into(group, effects);
+            self.settle_into(now, group, effects);
         }
     }
 
     /// Nobody else has anything of a group that runs here: what was found running at our start is ours from now on,
     /// and after a dispute the addresses are announced again.
-    fn settle_into(&mut self, group: GroupIndex, effects: &mut Effects) {
-        if self.phase == Phase::Active && self.group(group).found_running {
+    fn settle_into(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {
+        if let Some(from) = self.group(group).found_running
+            && self.phase == Phase::Active
+            && self.may_adopt(now, group, from, effects)
+        {
             let epoch = self.newest_epoch(group).next();
             let state = self.group_mut(group);
-            state.found_running = false;
+            state.found_running = None;
             state.ours = true;
             state.epoch = epoch;
             effects.say(Notice::Adopted { group, epoch });
@@ -188,9 +213,22 @@ impl Node {
         }
     }
 
+    /// Where a majority counts, what was found running is as much as a claim: the others may have held us for dead.
+    fn may_adopt(&mut self, now: Instant, group: GroupIndex, from: Sequence, effects: &mut Effects) -> bool {
+        self.config.policy.quorum == Quorum::Off
+            || (self.has_quorum() && self.is_granted(now, group, from, effects))
+    }
+
+    /// Whether nobody else who lives, for us or for another member, may run anything of a group.
     fn is_clear_elsewhere(&self, group: GroupIndex) -> bool {
-        self.others()
-            .all(|(_, member)| member.presence != Presence::Alive || !member.report(group).state.may_run())
+        self.others().all(|(at, member)| {
+            let lives = match member.presence {
+                Presence::Alive => true,
+                Presence::Dead => self.is_heard_elsewhere(at),
+                Presence::Unheard | Presence::Left => false,
+            };
+            !lives || !member.report(group).state.may_run()
+        })
     }
 
     /// A member with a higher bid that could take the group at once if we let it go. While configurations differ nobody
@@ -266,7 +304,7 @@ impl Node {
         let able = !state.failed_here && !state.retired && state.activity != Activity::Failed;
         let may_take = self.phase == Phase::Active && able;
         GroupBid {
-            fit: may_take && self.configurations_agree(),
+            fit: may_take && self.has_quorum() && self.configurations_agree(),
             stance: state.stance,
             rank: bids::rank(self.config.policy.auto_failback, preferred, state.state().holds()),
         }

@@ -139,6 +139,8 @@ impl Node {
         let heard_us = core::mem::replace(&mut member.hears_us, confirmed.is_some());
         member.has_heard_us |= member.hears_us;
         member.confirmed = confirmed;
+        let vote_ends = confirmed.and_then(|frame| self.ballots.end(frame, self.sequence));
+        member.vote_ends = member.vote_ends.max(vote_ends);
         if member.hears_us != heard_us {
             let deaf = Notice::MemberDeaf(from);
             effects.say(if member.hears_us { Notice::MemberHearsUs(from) } else { deaf });

@@ -42,9 +42,10 @@ impl Node {
         match outcome {
             Outcome::NotRunning => self.group_mut(group).activity = Activity::Idle,
             Outcome::Done => {
+                let from = self.sequence.next();
                 let state = self.group_mut(group);
                 state.activity = Activity::Running;
-                state.found_running = true;
+                state.found_running = Some(from);
                 // Whoever claimed it since our last life has the better right.
                 state.epoch = Epoch(0);
                 effects.say(Notice::Probed { group, state: self.group(group).state() });
@@ -94,7 +95,7 @@ impl Node {
             Outcome::Done | Outcome::NotRunning => {
                 let state = self.group_mut(group);
                 state.activity = Activity::Idle;
-                state.found_running = false;
+                state.found_running = None;
                 state.disputed = false;
                 effects.say(Notice::Stopped { group, took: now.since(since) });
             }

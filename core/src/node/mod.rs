@@ -8,6 +8,7 @@ mod hearing;
 mod jobs;
 mod orders;
 mod pings;
+mod quorum;
 mod reconfigure;
 mod speak;
 mod watch;
@@ -29,6 +30,7 @@ use crate::limits::{MAX_GROUPS, MAX_LINKS, MAX_MEMBERS, MAX_ORDERS};
 use crate::member::{Member, Presence};
 use crate::message::{GroupState, Phase};
 use crate::notice::Notice;
+use crate::quorum::Ballots;
 use crate::refusal::LinkCounters;
 use crate::seal::KeyRing;
 use crate::time::{Duration, Instant};
@@ -65,6 +67,8 @@ pub struct Node {
     /// Members whose configuration was said to differ, bit by member.
     differing: u16,
     jobs: u32,
+    ballots: Ballots,
+    majority: quorum::Majority,
 }
 
 impl Node {
@@ -75,6 +79,7 @@ impl Node {
         let members = config.members().map(|_| Member::new(&config, now)).collect();
         let groups = config.groups().map(|_| Group::new()).collect();
         let pings = pings::Pings::new(usize::from(config.pings), now);
+        let majority = quorum::Majority::new(config.policy.quorum);
         Self {
             config,
             keys,
@@ -98,6 +103,8 @@ impl Node {
             under_our_name: 0,
             differing: 0,
             jobs: 0,
+            ballots: Ballots::new(),
+            majority,
         }
     }
 
@@ -108,11 +115,13 @@ impl Node {
     pub fn step(&mut self, now: Instant, input: Input<'_>, effects: &mut Effects) {
         let now = now.max(self.last_step);
         self.notice_stall(now, effects);
+        self.notice_lost_quorum(now, effects);
         self.last_step = now;
         match input {
             Input::Frame { link, bytes } => self.hear(now, link, bytes, effects),
             Input::Tick => self.judge_silence(now, effects),
             Input::Pong(ping) => self.pings.answered(now, ping, effects),
+            Input::Watchdog(timeout) => self.majority.watchdog = timeout,
             Input::JobEnded { job, outcome } => self.job_ended(now, job, outcome, effects),
             Input::Order { id, command } => self.take_order(id, command, effects),
         }
@@ -129,6 +138,7 @@ impl Node {
         if self.gone {
             return;
         }
+        self.notice_quorum(now, effects);
         self.pings.weigh(now, &self.config, effects);
         self.advance_phase(now, effects);
         for group in self.config.groups() {

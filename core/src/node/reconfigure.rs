@@ -87,6 +87,8 @@ impl Node {
                     origins.iter().take(config.groups.len()).map(word).collect()
                 }
             };
+            // Which places these are changes too; until the next heartbeat says it, nobody counts as unheard.
+            member.hears = u16::MAX;
             if config.links != self.config.links {
                 member.links = Default::default();
             }

@@ -10,13 +10,14 @@ use crate::ids::LinkSet;
 use crate::limits::{MAX_GROUPS, MAX_UNSCHEDULED};
 use crate::member::{Member, Presence};
 use crate::message::{GroupReport, Heard, Message, Phase};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// What was said last, without the parts that change with every frame heard.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Spoken {
     phase: Option<Phase>,
     pings: u8,
+    watchdog: Option<Duration>,
     /// The members that are heard, bit by member.
     heard: u16,
     naming_lines: bool,
@@ -37,11 +38,15 @@ impl Node {
         self.next_heartbeat = now + self.config.intervals.keepalive;
         self.spoke_at = now;
         self.sequence = self.sequence.next();
+        self.ballots.sent(now, self.sequence, self.config.intervals.deadtime);
         // The capacities are chosen so that the longest message fits; a frame that does not is not sent.
         if self.write_frame(&words, effects).is_ok() {
             effects.order(Effect::Transmit);
         }
         self.spoken = words;
+        if scheduled && self.may_feed_watchdog() {
+            effects.order(Effect::FeedWatchdog);
+        }
     }
 
     fn write_frame(&self, words: &Spoken, effects: &mut Effects) -> Result<(), FrameError> {
@@ -67,7 +72,7 @@ impl Node {
         };
         Message {
             phase: self.phase,
-            watchdog: false,
+            watchdog: self.majority.watchdog,
             pings: words.pings,
             keepalive: self.config.intervals.keepalive,
             deadtime: self.config.intervals.deadtime,
@@ -86,6 +91,7 @@ impl Node {
         Spoken {
             phase: Some(self.phase),
             pings: self.own_pings(),
+            watchdog: self.majority.watchdog,
             heard: self
                 .others()
                 .filter(|(_, member)| alive(member))

@@ -22,13 +22,18 @@ impl Node {
             member.links.iter_mut().filter(|link| link.up).for_each(|link| link.heard = Some(now));
         }
         self.pings.forgive(now);
+        self.renew_claims();
+        self.reply_due = true;
+    }
+
+    /// Acknowledgements from before now are worth nothing for the claims under way.
+    pub(super) fn renew_claims(&mut self) {
         let from = self.sequence.next();
         for group in &mut self.groups {
             if matches!(group.activity, Activity::Claiming { .. }) {
                 group.activity = Activity::Claiming { from };
             }
         }
-        self.reply_due = true;
     }
 
     /// Judges silence; the caller has handed in every frame that was waiting.

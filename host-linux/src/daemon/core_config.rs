@@ -1,6 +1,6 @@
 //! From the three files to what the core must know.
 
-use heartline_core::config::{Config, ConfigError, Intervals, Parts, Policy, StopFailure};
+use heartline_core::config::{Config, ConfigError, Intervals, Parts, Policy, Quorum, StopFailure};
 use heartline_core::seal::{Key, KeyError, KeyRing, Method};
 use heartline_core::time::Duration;
 
@@ -50,6 +50,7 @@ pub fn core_config(configuration: &Configuration) -> Result<(Config, KeyRing), U
                 config::StopFailure::Block => StopFailure::Block,
             },
             fencing: !configuration.fencing.is_empty(),
+            quorum: Quorum::Off,
             ping_decides: configuration.ipfail,
         },
         links: configuration.media.len(),

@@ -86,6 +86,8 @@ impl Daemon {
         match effect {
             // Both were taken out by the outbox.
             Effect::Transmit | Effect::Leave => {}
+            // `ha.cf` says that the watchdog is not opened by this version.
+            Effect::FeedWatchdog => {}
             Effect::Run { job, work } => self.run_job(job, work, now),
             Effect::Cancel(job) => self.runner.cancel(job.0, now),
             Effect::Announce(group) => self.announce(group, now),

@@ -37,6 +37,7 @@ fn level(notice: &Notice) -> Level {
         | Notice::MemberHearsUs(_)
         | Notice::MemberRestarted { .. }
         | Notice::MemberPhase { .. }
+        | Notice::QuorumGained
         | Notice::PingUp(_)
         | Notice::PingsCount(_)
         | Notice::ConfigurationAgrees(_)
@@ -56,10 +57,12 @@ fn level(notice: &Notice) -> Level {
         | Notice::LateHeartbeat { .. }
         | Notice::PingDead(_)
         | Notice::Unprotected { .. }
+        | Notice::WatchdogFired { .. }
         | Notice::Dropped(_) => Level::Warn,
         Notice::ConfigurationDiffers { .. }
         | Notice::ConflictWon { .. }
         | Notice::NobodyFit(_)
+        | Notice::QuorumLost
         | Notice::FencingFailed { .. }
         | Notice::DuplicateName(_) => Level::Error,
         Notice::MemberReturned(_)
@@ -70,7 +73,7 @@ fn level(notice: &Notice) -> Level {
             ReleaseCause::HigherBid(_) | ReleaseCause::Leaving | ReleaseCause::FailedStart => Level::Info,
             ReleaseCause::NotWhole => Level::Warn,
             ReleaseCause::Retired => Level::Info,
-            ReleaseCause::NewerHolder { .. } => Level::Error,
+            ReleaseCause::NewerHolder { .. } | ReleaseCause::QuorumLost => Level::Error,
         },
         Notice::Refused { refusal, .. } => match refusal {
             Refusal::Seal(_) | Refusal::Body | Refusal::TooOld | Refusal::Replay => Level::Warn,
@@ -129,6 +132,12 @@ fn text(notice: &Notice, names: &Names) -> String {
             names.this_node(),
             Millis(gap)
         ),
+        Notice::QuorumGained => "Quorum gained: more than half of all nodes hear each other".to_owned(),
+        Notice::QuorumLost => {
+            "Quorum lost: this node and those that hear it are not more than half of all nodes. \
+             Nothing may run here until they are."
+                .to_owned()
+        }
         Notice::PingUp(ping) => format!("Status update for node {}: status ping", ping_name(ping)),
         Notice::PingDead(ping) => format!("node {}: is dead (it answers no pings)", ping_name(ping)),
         Notice::PingsCount(count) => format!("Ping node count is {count} of {} now", names.ping_count()),
@@ -156,6 +165,11 @@ fn text(notice: &Notice, names: &Names) -> String {
         Notice::Unprotected { group, member } => format!(
             "No STONITH device configured. Shared disks are not protected: resource group {} is taken from dead node \
              {}, which may still run it.",
+            group_name(group),
+            node(member)
+        ),
+        Notice::WatchdogFired { group, member } => format!(
+            "Resource group {} is taken from dead node {}, whose watchdog must have reset it by now",
             group_name(group),
             node(member)
         ),
@@ -304,6 +318,7 @@ fn releasing(group: GroupIndex, cause: ReleaseCause, names: &Names) -> String {
             format!("Giving up resource group {group}: {} has the higher bid for it", names.member(member))
         }
         ReleaseCause::Leaving => format!("Giving up resource group {group}: this node leaves"),
+        ReleaseCause::QuorumLost => format!("Giving up resource group {group}: quorum is lost"),
         ReleaseCause::Retired => {
             format!("Giving up resource group {group}: the new configuration does not have it in these words")
         }

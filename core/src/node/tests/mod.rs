@@ -1,6 +1,7 @@
 //! Ownership as an operator would tell it, in virtual time.
 
 mod hostile;
+mod quorum;
 mod reload;
 mod swarm;
 mod three;

@@ -7,6 +7,7 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::world::{self, DEADTIME, INITDEAD, KEEPALIVE, LINKS, Setting, Weather, World, cases};
+use crate::config::Quorum;
 use crate::input::{Command, Scope};
 use crate::message::{GroupState, Phase};
 use crate::notice::Notice;
@@ -236,22 +237,16 @@ fn may_part(op: &Op) -> bool {
     matches!(op, Op::Cut(_, _, 1) | Op::CutOff(_) | Op::KillDaemon(_) | Op::Stall(_))
 }
 
-fn storm(
-    ops: &[Op],
-    fencing: bool,
-    auto_failback: bool,
-    fencing_works: bool,
-    dice: u64,
-) -> Result<(), TestCaseError> {
-    let setting = setting(fencing, auto_failback);
-    let mut world = World::started(&setting);
+fn storm(setting: &Setting, ops: &[Op], fencing_works: bool, dice: u64) -> Result<(), TestCaseError> {
+    let mut world = World::started(setting);
     world.weather.dice = dice;
     world.fencing_works = fencing_works;
-    world.may_overlap = !fencing && ops.iter().any(may_part);
+    let is_protected = setting.fencing || setting.quorum == Quorum::Majority;
+    world.may_overlap = !is_protected && ops.iter().any(may_part);
     for (number, op) in (0u32..).zip(ops) {
-        play(&mut world, &setting, op, number);
+        play(&mut world, setting, op, number);
     }
-    calm_down(&mut world, &setting);
+    calm_down(&mut world, setting);
     at_rest(&mut world)
 }
 
@@ -262,7 +257,16 @@ proptest! {
     fn with_fencing_no_group_ever_runs_twice(
         ops in prop::collection::vec(any_op(), 1..80), auto_failback: bool, fencing_works: bool, dice: u64,
     ) {
-        storm(&ops, true, auto_failback, fencing_works, dice)?;
+        storm(&setting(true, auto_failback), &ops, fencing_works, dice)?;
+    }
+
+    #[test]
+    fn with_quorum_no_group_ever_runs_twice(
+        ops in prop::collection::vec(any_op(), 1..80), auto_failback: bool, fencing: bool, dice: u64,
+    ) {
+        let setting = setting(fencing, auto_failback);
+        let setting = Setting { quorum: Quorum::Majority, watchdog: Some(3 * DEADTIME), ..setting };
+        storm(&setting, &ops, true, dice)?;
     }
 
     #[test]
@@ -270,13 +274,13 @@ proptest! {
         ops in prop::collection::vec(any_op(), 1..80), auto_failback: bool, dice: u64,
     ) {
         let ops: Vec<Op> = ops.into_iter().filter(|op| !may_part(op)).collect();
-        storm(&ops, false, auto_failback, true, dice)?;
+        storm(&setting(false, auto_failback), &ops, true, dice)?;
     }
 
     #[test]
     fn whatever_happened_one_owner_is_left_when_the_faults_end(
         ops in prop::collection::vec(any_op(), 1..80), auto_failback: bool, dice: u64,
     ) {
-        storm(&ops, false, auto_failback, true, dice)?;
+        storm(&setting(false, auto_failback), &ops, true, dice)?;
     }
 }

@@ -6,11 +6,11 @@ use std::vec::Vec;
 
 use proptest::prelude::ProptestConfig;
 
-use crate::config::{Config, Intervals, Parts, Policy, StopFailure};
+use crate::config::{Config, Intervals, Parts, Policy, Quorum, StopFailure};
 use crate::effect::{Answer, Effect, Effects, Work};
 use crate::ids::{Generation, GroupIndex, JobId, LinkIndex, MemberIndex, OrderId};
 use crate::input::{Command, Input, JobFailure, Outcome};
-use crate::message::GroupState;
+use crate::message::{GroupState, Phase};
 use crate::node::Node;
 use crate::notice::Notice;
 use crate::seal::{Key, KeyRing, Method};
@@ -35,6 +35,9 @@ pub(super) struct Host {
     pub(super) hangs: bool,
     pub(super) stalled: bool,
     pub(super) rebooted: u32,
+    /// When the armed watchdog resets the host.
+    watchdog_ends: Option<Instant>,
+    pub(super) watchdog_fired: u32,
     pub(super) config: Config,
 }
 
@@ -42,6 +45,7 @@ pub(super) struct Host {
 enum Event {
     Frame { to: usize, link: u8, bytes: Vec<u8> },
     Job { host: usize, life: u32, job: JobId, work: Work },
+    Watchdog { host: usize, timeout: Duration },
 }
 
 pub(super) struct World {
@@ -58,6 +62,7 @@ pub(super) struct World {
     pub(super) announced: u32,
     pub(super) fencing_works: bool,
     pub(super) weather: Weather,
+    watchdog: Option<Duration>,
 }
 
 /// What the cables do to frames besides being cut.
@@ -90,6 +95,9 @@ pub(super) struct Setting {
     pub(super) groups: Vec<(&'static str, &'static str)>,
     pub(super) auto_failback: bool,
     pub(super) fencing: bool,
+    pub(super) quorum: Quorum,
+    /// The time-out of every host's hardware watchdog, in milliseconds.
+    pub(super) watchdog: Option<u64>,
     pub(super) stop_failure: StopFailure,
     pub(super) pings: usize,
 }
@@ -101,6 +109,8 @@ impl Default for Setting {
             groups: std::vec![("ha1", "10.0.0.46 httpd")],
             auto_failback: true,
             fencing: false,
+            quorum: Quorum::Off,
+            watchdog: None,
             stop_failure: StopFailure::Block,
             pings: 0,
         }
@@ -126,6 +136,7 @@ impl Setting {
                 auto_failback: self.auto_failback,
                 stop_failure: self.stop_failure,
                 fencing: self.fencing,
+                quorum: self.quorum,
                 ping_decides: self.pings > 0,
             },
             links: usize::from(LINKS),
@@ -160,6 +171,8 @@ impl World {
             hangs: false,
             stalled: false,
             rebooted: 0,
+            watchdog_ends: None,
+            watchdog_fired: 0,
             config: setting.config(name),
         });
         Self {
@@ -175,6 +188,7 @@ impl World {
             announced: 0,
             fencing_works: true,
             weather: Weather::default(),
+            watchdog: setting.watchdog.map(Duration::from_millis),
         }
     }
 
@@ -196,6 +210,7 @@ impl World {
     /// The power goes: nothing runs any more.
     pub(super) fn power_cut(&mut self, host: usize) {
         self.hosts[host].node = None;
+        self.hosts[host].watchdog_ends = None;
         self.hosts[host].runs.fill(false);
     }
 
@@ -257,13 +272,20 @@ impl World {
             let awake = |host: &&Host| !host.stalled;
             let deadlines = self.hosts.iter().filter(awake).filter_map(|host| host.node.as_ref());
             let deadline = deadlines.map(Node::next_deadline).min();
-            let next = [event, deadline].into_iter().flatten().min().map(|next| next.max(self.now));
+            let watchdog = self.hosts.iter().filter_map(|host| host.watchdog_ends).min();
+            let next = [event, deadline, watchdog].into_iter().flatten().min().map(|next| next.max(self.now));
             let Some(next) = next.filter(|next| *next <= end) else {
                 self.now = end;
                 return;
             };
             self.now = next;
-            if event.is_some_and(|at| at <= next) {
+            if let Some(host) =
+                self.hosts.iter().position(|host| host.watchdog_ends.is_some_and(|end| end <= next))
+            {
+                self.power_cut(host);
+                self.hosts[host].stalled = false;
+                self.hosts[host].watchdog_fired += 1;
+            } else if event.is_some_and(|at| at <= next) {
                 let ((_, _), event) = self.events.pop_first().expect("it was there");
                 self.happen(event);
             } else {
@@ -288,6 +310,7 @@ impl World {
                     self.step(to, Input::Frame { link: LinkIndex(link), bytes: &bytes });
                 }
             }
+            Event::Watchdog { host, timeout } => self.step(host, Input::Watchdog(Some(timeout))),
             Event::Job { host, life, job, work } => {
                 if self.hosts[host].generation != life || self.hosts[host].node.is_none() {
                     return;
@@ -388,11 +411,27 @@ impl World {
                 self.answers.insert(id.0, answer);
             }
             Effect::Notice(notice) => self.notices.push((host, notice)),
+            Effect::FeedWatchdog => self.feed_watchdog(host),
             Effect::Reboot(_) => {
                 self.hosts[host].rebooted += 1;
                 self.power_cut(host);
             }
-            Effect::Leave => self.kill_daemon(host),
+            Effect::Leave => {
+                if self.node(host).phase() == Phase::Left {
+                    self.hosts[host].watchdog_ends = None;
+                }
+                self.kill_daemon(host);
+            }
+        }
+    }
+
+    fn feed_watchdog(&mut self, host: usize) {
+        let Some(timeout) = self.watchdog else { return };
+        self.hosts[host].watchdog_ends = Some(self.now + timeout);
+        let node = self.hosts[host].node.as_mut().expect("it fed its watchdog");
+        // The frame that says so is the next one.
+        if node.majority.watchdog.is_none() {
+            self.schedule(self.now, Event::Watchdog { host, timeout });
         }
     }
 

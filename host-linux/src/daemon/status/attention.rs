@@ -1,6 +1,7 @@
 //! What deserves an administrator's attention, in sentences, from what the core and the daemon know.
 
-use heartline_core::claims::{self, Grant};
+use heartline_core::claims::Grant;
+use heartline_core::config::Quorum;
 use heartline_core::group::{Activity, Group};
 use heartline_core::ids::{GroupIndex, LinkIndex, MemberIndex, Sequence};
 use heartline_core::member::{Fence, Member, Presence};
@@ -54,16 +55,21 @@ pub(super) fn reason(view: &View<'_>, at: GroupIndex, group: &Group) -> Option<S
 
 /// Whose word the claim that frame `from` carried first waits for.
 fn waits_for(view: &View<'_>, at: GroupIndex, from: Sequence) -> Option<String> {
-    let policy = view.node.config().policy();
     let waits: Vec<String> = view
         .others()
         .filter_map(|(index, member)| {
             let name = view.names.member(index);
-            match claims::grant(member, at, from, policy) {
-                Grant::Acknowledged | Grant::Left | Grant::Fenced | Grant::Unprotected => None,
+            match view.node.grant(view.now, index, at, from) {
+                grant if grant.allows() => None,
                 Grant::NeedsFence => Some(format!("until {name} is fenced")),
-                Grant::Wait => Some(match (member.presence(), member.report(at).state) {
+                _ => Some(match (member.presence(), member.report(at).state) {
                     (Presence::Unheard, _) => format!("until {name} is heard or given up"),
+                    (Presence::Dead, _) if view.node.is_heard_elsewhere(index) => {
+                        format!("for {name}, which another node hears")
+                    }
+                    (Presence::Dead, _) if view.node.config().policy().quorum == Quorum::Majority => {
+                        format!("until the watchdog of {name} must have fired")
+                    }
                     (_, GroupState::Idle) => format!("for the answer of {name}"),
                     (_, state) => {
                         format!("for {name}, where it is {}", snapshot::GroupState::from(state).word())

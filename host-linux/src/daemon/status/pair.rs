@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use heartline_core::config::{Config, Intervals, Parts, Policy, StopFailure};
+use heartline_core::config::{Config, Intervals, Parts, Policy, Quorum, StopFailure};
 use heartline_core::effect::{Effect, Work};
 use heartline_core::ids::{Generation, JobId, LinkIndex, OrderId};
 use heartline_core::input::{Command, JobFailure, Outcome};
@@ -136,6 +136,7 @@ impl Pair {
                 }
                 Effect::Leave => self.nodes[host] = None,
                 Effect::Cancel(_)
+                | Effect::FeedWatchdog
                 | Effect::Announce(_)
                 | Effect::Answer { .. }
                 | Effect::Notice(_)
@@ -200,6 +201,7 @@ fn core_config(configuration: &Configuration) -> Config {
             auto_failback: configuration.auto_failback,
             stop_failure: StopFailure::Block,
             fencing: !configuration.fencing.is_empty(),
+            quorum: Quorum::Off,
             ping_decides: configuration.ipfail,
         },
         links: configuration.media.len(),

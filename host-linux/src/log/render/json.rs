@@ -46,6 +46,8 @@ pub fn json(notice: &Notice, names: &Names) -> Value {
             json!({ "notice": "late_heartbeat", "member": node(member), "interval_ms": interval.millis() })
         }
         Notice::Stalled(gap) => json!({ "notice": "stalled", "gap_ms": gap.millis() }),
+        Notice::QuorumGained => json!({ "notice": "quorum_gained" }),
+        Notice::QuorumLost => json!({ "notice": "quorum_lost" }),
         Notice::PingUp(ping) => json!({ "notice": "ping_up", "ping": names.ping(ping) }),
         Notice::PingDead(ping) => json!({ "notice": "ping_dead", "ping": names.ping(ping) }),
         Notice::PingsCount(count) => json!({ "notice": "pings_count", "count": count }),
@@ -78,6 +80,9 @@ pub fn json(notice: &Notice, names: &Names) -> Value {
         }
         Notice::Unprotected { group, member } => {
             json!({ "notice": "unprotected", "group": of(group), "member": node(member) })
+        }
+        Notice::WatchdogFired { group, member } => {
+            json!({ "notice": "watchdog_fired", "group": of(group), "member": node(member) })
         }
         Notice::Starting { group, epoch } => {
             json!({ "notice": "starting", "group": of(group), "epoch": epoch.0 })
@@ -126,6 +131,7 @@ fn releasing(group: &str, cause: ReleaseCause, names: &Names) -> Value {
             object["member"] = json!(names.member(member));
         }
         ReleaseCause::Leaving => object["cause"] = json!("leaving"),
+        ReleaseCause::QuorumLost => object["cause"] = json!("quorum_lost"),
         ReleaseCause::Retired => object["cause"] = json!("retired"),
         ReleaseCause::NewerHolder { member, ours, theirs } => {
             object["cause"] = json!("newer_holder");

@@ -379,6 +379,31 @@ fn acquiring() {
             r#""unprotected", "group": "ftpd", "member": "ha2""#,
         ),
         (
+            Notice::WatchdogFired { group: FTP, member: HA2 },
+            Level::Warn,
+            "Resource group ftpd is taken from dead node ha2, whose watchdog must have reset it by now",
+            r#""watchdog_fired", "group": "ftpd", "member": "ha2""#,
+        ),
+        (
+            Notice::QuorumGained,
+            Level::Info,
+            "Quorum gained: more than half of all nodes hear each other",
+            r#""quorum_gained""#,
+        ),
+        (
+            Notice::QuorumLost,
+            Level::Error,
+            "Quorum lost: this node and those that hear it are not more than half of all nodes. Nothing may run here \
+             until they are.",
+            r#""quorum_lost""#,
+        ),
+        (
+            Notice::Releasing { group: FTP, cause: ReleaseCause::QuorumLost },
+            Level::Error,
+            "Giving up resource group ftpd: quorum is lost",
+            r#""releasing", "group": "ftpd", "cause": "quorum_lost""#,
+        ),
+        (
             Notice::Starting { group: FTP, epoch: Epoch(5) },
             Level::Info,
             "Taking over resource group ftpd (epoch 5)",

@@ -1,0 +1,159 @@
+//! Majority and watchdog: who may run groups when a cluster of three falls apart.
+
+use super::world::{DEADTIME, INITDEAD, Setting, World};
+use crate::config::{Quorum, StopFailure};
+use crate::input::{Command, Scope};
+use crate::message::GroupState;
+use crate::notice::{Notice, ReleaseCause};
+use crate::time::Duration;
+
+/// On the wire it is whole seconds.
+const WATCHDOG: u64 = 3 * DEADTIME;
+
+fn three() -> Setting {
+    Setting {
+        nodes: std::vec!["ha1", "ha2", "ha3"],
+        quorum: Quorum::Majority,
+        watchdog: Some(WATCHDOG),
+        ..Setting::default()
+    }
+}
+
+fn cut_off(world: &mut World, host: usize) {
+    for other in (0..world.hosts.len()).filter(|other| *other != host) {
+        world.cut(host, other);
+        world.cut(other, host);
+    }
+}
+
+#[test]
+fn the_minority_stops_and_the_majority_takes_over_after_the_watchdog() {
+    let mut world = World::started(&three());
+    assert_eq!(world.owners(0), [0]);
+    cut_off(&mut world, 0);
+    world.run_for(2 * DEADTIME, |world| world.owners(0).is_empty()).expect("ha1 stops");
+    let lost = Notice::Releasing { group: crate::ids::GroupIndex(0), cause: ReleaseCause::QuorumLost };
+    assert!(world.said(0, |notice| *notice == lost));
+    let took = world.run_for(2 * WATCHDOG, |world| world.owners(0) == [1]).expect("ha2 takes over");
+    assert!(took >= WATCHDOG - DEADTIME, "after {took} ms");
+    assert!(world.said(1, |notice| matches!(notice, Notice::WatchdogFired { .. })));
+    assert_eq!(world.hosts[0].watchdog_fired, 0, "it had stopped in time");
+    world.run(2 * DEADTIME);
+    world.cuts.clear();
+    world.run(4 * DEADTIME);
+    assert_eq!(world.owners(0), [0], "auto_failback");
+}
+
+#[test]
+fn what_the_minority_cannot_stop_ends_by_its_watchdog() {
+    let mut world = World::started(&three());
+    world.hosts[0].hangs = true;
+    cut_off(&mut world, 0);
+    world.run_for(4 * WATCHDOG, |world| world.owners(0) == [1]).expect("ha2 takes over");
+    assert_eq!(world.hosts[0].watchdog_fired, 1);
+}
+
+#[test]
+fn a_stalled_holder_is_reset_before_the_others_take_over() {
+    let mut world = World::started(&three());
+    world.hosts[0].stalled = true;
+    world.run_for(4 * WATCHDOG, |world| world.owners(0) == [1]).expect("ha2 takes over");
+    assert_eq!(world.hosts[0].watchdog_fired, 1);
+}
+
+#[test]
+fn one_of_three_runs_nothing() {
+    let mut world = World::started(&three());
+    world.power_cut(1);
+    world.run(WATCHDOG + 3 * DEADTIME);
+    assert_eq!(world.owners(0), [0], "two of three are a majority");
+    world.power_cut(2);
+    world.run(3 * DEADTIME);
+    assert!(world.owners(0).is_empty());
+    assert!(world.said(0, |notice| *notice == Notice::QuorumLost));
+    world.boot(1);
+    world.run(INITDEAD + WATCHDOG + 3 * DEADTIME);
+    assert_eq!(world.owners(0), [0]);
+}
+
+#[test]
+fn one_that_starts_alone_starts_nothing() {
+    let mut world = World::new(&three());
+    world.boot(0);
+    world.run(10 * INITDEAD);
+    assert!(world.owners(0).is_empty());
+    assert!(world.said(0, |notice| matches!(notice, Notice::NobodyFit(_))));
+    assert_eq!(world.hosts[0].watchdog_fired, 0);
+}
+
+#[test]
+fn without_watchdog_and_fencing_the_majority_waits() {
+    let mut world = World::started(&Setting { watchdog: None, ..three() });
+    cut_off(&mut world, 0);
+    world.run(20 * DEADTIME);
+    assert!(world.owners(0).is_empty());
+}
+
+#[test]
+fn with_fencing_only_the_majority_shoots() {
+    let mut world = World::started(&Setting { watchdog: None, fencing: true, ..three() });
+    cut_off(&mut world, 0);
+    world.run_for(3 * DEADTIME, |world| world.owners(0) == [1]).expect("ha2 takes over");
+    assert!(!world.said(0, |notice| matches!(notice, Notice::Fencing(_))));
+    assert!(world.hosts[0].node.is_none());
+}
+
+#[test]
+fn a_daemon_that_comes_back_keeps_what_runs_once_the_others_said_so() {
+    let mut world = World::started(&three());
+    world.kill_daemon(0);
+    world.run(DEADTIME / 2);
+    world.boot(0);
+    world.run(5 * WATCHDOG);
+    assert_eq!((world.owners(0), world.hosts[0].watchdog_fired), (std::vec![0], 0));
+    assert!(!world.said(0, |notice| matches!(notice, Notice::Releasing { .. })));
+}
+
+#[test]
+fn a_daemon_that_stays_away_is_ended_by_the_watchdog() {
+    let mut world = World::started(&three());
+    world.kill_daemon(0);
+    world.run_for(4 * WATCHDOG, |world| world.owners(0) == [1]).expect("ha2 takes over");
+    assert_eq!(world.hosts[0].watchdog_fired, 1);
+}
+
+#[test]
+fn a_failed_stop_in_the_minority_blocks_nobody() {
+    let mut world = World::started(&Setting { stop_failure: StopFailure::Block, ..three() });
+    world.hosts[0].stop_fails = true;
+    cut_off(&mut world, 0);
+    world.run_for(DEADTIME * 2, |world| world.state(0, 0) == GroupState::Failed).expect("it cannot stop");
+    world.run_for(4 * WATCHDOG, |world| world.owners(0) == [1]).expect("ha2 takes over");
+    assert_eq!(world.hosts[0].watchdog_fired, 1);
+}
+
+#[test]
+fn orders_do_not_overrule_the_majority() {
+    let mut world = World::started(&three());
+    cut_off(&mut world, 2);
+    world.run(3 * DEADTIME);
+    world.order(2, 1, Command::Takeover(Scope::All));
+    world.run(3 * DEADTIME);
+    assert_eq!(world.owners(0), [0]);
+}
+
+/// The rules of quorum do not depend on it: who is heard by anybody is alive.
+#[test]
+fn nobody_takes_from_a_node_that_another_member_hears() {
+    for fencing in [false, true] {
+        let setting = Setting { quorum: Quorum::Off, watchdog: None, fencing, ..three() };
+        let mut world = World::started(&Setting { groups: std::vec![("ha3", "10.0.0.1 httpd")], ..setting });
+        world.cut(0, 2);
+        world.cut(2, 0);
+        world.run(10 * DEADTIME);
+        assert_eq!(world.owners(0), [2]);
+        world.power_cut(2);
+        let took = world.run_for(4 * DEADTIME, |world| world.owners(0) == [0]).expect("ha1 takes over");
+        assert!(Duration::from_millis(took) <= Duration::from_millis(2 * DEADTIME), "{took}");
+    }
+}
