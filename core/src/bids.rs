@@ -3,6 +3,7 @@
 
 use crate::ids::MemberIndex;
 use crate::message::{GroupBid, Stance};
+use crate::planted::{Bug, planted};
 
 /// A whole bid: the order of the fields is the order of their weight.
 ///
@@ -49,9 +50,10 @@ impl Bid {
 /// The weight of being preferred and of being the present holder: `auto_failback on` puts the preferred node first,
 /// `off` the holder.
 #[must_use]
-pub const fn rank(auto_failback: bool, preferred: bool, holder: bool) -> u8 {
-    let (first, second) = if auto_failback { (preferred, holder) } else { (holder, preferred) };
-    (first as u8) << 1 | second as u8
+pub fn rank(auto_failback: bool, preferred: bool, holder: bool) -> u8 {
+    let (first, second) =
+        if auto_failback || planted(Bug::FailbackAlways) { (preferred, holder) } else { (holder, preferred) };
+    u8::from(first) << 1 | u8::from(second)
 }
 
 /// The highest fit bid.

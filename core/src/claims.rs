@@ -4,6 +4,7 @@ use crate::config::{Policy, Quorum, StopFailure};
 use crate::ids::{GroupIndex, Sequence};
 use crate::member::{Fence, Member, Presence};
 use crate::message::GroupState;
+use crate::planted::{Bug, planted};
 
 /// What one other member means for a claim of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,15 +59,19 @@ pub(crate) fn grant(
         Presence::Unheard => Grant::Wait,
         Presence::Left => Grant::Left,
         Presence::Alive => {
-            let acknowledged = member.hears_us && member.confirmed.is_some_and(|confirmed| confirmed >= from);
-            let holds_nothing = member.report(group).state == GroupState::Idle;
+            let has_heard = member.confirmed.is_some_and(|confirmed| confirmed >= from);
+            let acknowledged = (member.hears_us && has_heard) || planted(Bug::ClaimUnheard);
+            let state = member.report(group).state;
+            let holds_nothing = state == GroupState::Idle
+                || (planted(Bug::StoppingIsIdle) && state == GroupState::Stopping)
+                || planted(Bug::ClaimOverHolder);
             if acknowledged && holds_nothing { Grant::Acknowledged } else { Grant::Wait }
         }
         Presence::Dead if absence.is_heard_elsewhere || blocks(member, group, policy) => Grant::Wait,
         Presence::Dead if member.fence == Fence::Done => Grant::Fenced,
         Presence::Dead if absence.watchdog_has_fired => Grant::WatchdogFired,
-        Presence::Dead if policy.fencing => Grant::NeedsFence,
-        Presence::Dead if policy.quorum == Quorum::Off => Grant::Unprotected,
+        Presence::Dead if policy.fencing && !planted(Bug::FenceForgotten) => Grant::NeedsFence,
+        Presence::Dead if policy.quorum == Quorum::Off || planted(Bug::FenceForgotten) => Grant::Unprotected,
         Presence::Dead => Grant::Wait,
     }
 }

@@ -2,6 +2,7 @@
 //! earlier life, and of frames already seen, are told from news.
 
 use crate::ids::{Generation, Sequence};
+use crate::planted::{Bug, planted};
 
 /// How far back a frame may come late and still count.
 pub const WINDOW: u64 = 64;
@@ -46,10 +47,10 @@ impl Freshness {
             self.life = Some(Life { generation, newest: sequence, seen: 1 });
             return Verdict::FirstContact;
         };
-        if generation < life.generation {
+        if generation < life.generation && !planted(Bug::OldGenerationHeard) {
             return Verdict::OldGeneration;
         }
-        if generation > life.generation {
+        if generation != life.generation {
             *life = Life { generation, newest: sequence, seen: 1 };
             return Verdict::Restarted;
         }
@@ -78,7 +79,7 @@ impl Life {
             return Verdict::News;
         }
         let behind = self.newest.0 - sequence.0;
-        if behind >= WINDOW {
+        if behind >= WINDOW + u64::from(planted(Bug::WindowTooLong)) {
             return Verdict::OutsideWindow;
         }
         let bit = 1u64 << behind;

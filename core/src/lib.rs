@@ -30,6 +30,10 @@ pub mod member;
 pub mod message;
 pub mod node;
 pub mod notice;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
+#[cfg(not(feature = "planted-bugs"))]
+mod planted;
 pub mod quorum;
 pub mod refusal;
 pub mod seal;

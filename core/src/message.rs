@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::frame::{Bytes, FrameError};
 use crate::ids::{Epoch, LinkSet, NodeId};
 use crate::limits::{MAX_FRAME, MAX_GROUPS, MAX_MEMBERS, MAX_PINGS};
+use crate::planted::{Bug, planted};
 use crate::time::Duration;
 
 /// Where a node is in its life.
@@ -44,9 +45,10 @@ pub enum GroupState {
 impl GroupState {
     /// Whether something of the group may run in this state: between "start begun" and "stop complete".
     #[must_use]
-    pub const fn may_run(self) -> bool {
+    pub fn may_run(self) -> bool {
         match self {
             Self::Idle | Self::Claiming => false,
+            Self::Stopping if planted(Bug::StoppingIsIdle) => false,
             Self::Starting | Self::Running | Self::Stopping | Self::Unknown | Self::Failed => true,
         }
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::frame::{Bytes, FrameError, Header};
 use crate::limits::{MAX_KEYS, MAX_SECRET};
+use crate::planted::{Bug, planted};
 
 /// HMAC tags are cut to this many bytes.
 pub const HMAC_TAG: usize = 16;
@@ -132,7 +133,7 @@ impl KeyRing {
         let length = key.tag_length();
         let body_length = rest.len().checked_sub(length).ok_or(FrameError::Short)?;
         let (covered, tag) = bytes.split_at(bytes.len() - length);
-        if key.verify(cluster, covered, tag) {
+        if key.verify(cluster, covered, tag) || planted(Bug::TagUnchecked) {
             Ok((header, &rest[..body_length]))
         } else {
             Err(SealError::WrongTag(header.key))

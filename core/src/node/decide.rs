@@ -10,6 +10,7 @@ use crate::ids::{Epoch, GroupIndex, MemberIndex, Sequence};
 use crate::member::{Fence, Member, Presence};
 use crate::message::{GroupBid, GroupState, Phase, Stance};
 use crate::notice::{ClaimCause, Notice, ReleaseCause};
+use crate::planted::{Bug, planted};
 use crate::time::Instant;
 
 impl Node {
@@ -49,7 +50,8 @@ impl Node {
             return;
         }
         let cause = self.claim_cause(group);
-        let epoch = self.newest_epoch(group).next();
+        let newest = self.newest_epoch(group);
+        let epoch = if planted(Bug::EpochKept) { newest } else { newest.next() };
         let from = self.sequence.next();
         let state = self.group_mut(group);
         state.epoch = epoch;
@@ -122,7 +124,8 @@ impl Node {
         let member = &self.members[usize::from(at.0)];
         let absence = Absence {
             is_heard_elsewhere: self.is_heard_elsewhere(at),
-            watchdog_has_fired: self.watchdog_has_fired_at(member).is_some_and(|at| now >= at),
+            watchdog_has_fired: planted(Bug::WatchdogNotAwaited)
+                || self.watchdog_has_fired_at(member).is_some_and(|at| now >= at),
         };
         claims::grant(member, group, from, absence, &self.config.policy)
     }
@@ -183,11 +186,11 @@ impl Node {
             self.release(now, group, cause, effects);
         } else if self.must_give_up() {
             self.release(now, group, ReleaseCause::QuorumLost, effects);
-        } else if self.phase == Phase::Leaving {
+        } else if self.phase == Phase::Leaving && !planted(Bug::LeavesRunning) {
             self.release(now, group, ReleaseCause::Leaving, effects);
         } else if self.group(group).retired {
             self.release(now, group, ReleaseCause::Retired, effects);
-        } else if let Some(heir) = self.fitter(group) {
+        } else if let Some(heir) = self.fitter(group).filter(|_| !planted(Bug::HolderKeeps)) {
             self.release(now, group, ReleaseCause::HigherBid(heir), effects);
         } else if self.is_clear_elsewhere(group) {
             self.settle_into(now, group, effects);
@@ -250,7 +253,9 @@ impl Node {
             if member.presence != Presence::Alive || !disputes {
                 continue;
             }
-            if report.state.holds() && (report.epoch, self.bid_of(at, member, group)) > ours {
+            let theirs = (report.epoch, self.bid_of(at, member, group));
+            let newer = if planted(Bug::EpochsReversed) { theirs < ours } else { theirs > ours };
+            if report.state.holds() && newer {
                 return Some(ReleaseCause::NewerHolder { member: at, ours: ours.0, theirs: report.epoch });
             }
             beaten = Some((at, report.epoch));

@@ -8,6 +8,7 @@ use crate::ids::{LinkIndex, MemberIndex, Sequence};
 use crate::member::Presence;
 use crate::message::{GroupState, Heard, Message, Phase};
 use crate::notice::Notice;
+use crate::planted::{Bug, planted};
 use crate::refusal::{self, Refusal};
 use crate::time::Instant;
 
@@ -60,17 +61,27 @@ impl Node {
         }
         let brought = self.mark_link(now, from, link, header.sequence, effects);
         match verdict {
-            Verdict::Copy if !brought => Err(Refusal::Replay),
+            Verdict::Copy if !brought && !planted(Bug::ReplayIsNews) => Err(Refusal::Replay),
+            Verdict::Copy if planted(Bug::ReplayIsNews) => self.take_news(now, from, &message, effects),
+            Verdict::Late if planted(Bug::LateIsNews) => self.take_news(now, from, &message, effects),
             Verdict::Copy | Verdict::Late => {
                 // A frame that an earlier one overtook proves that its sender lives, but says nothing new.
                 Ok(())
             }
-            _ => {
-                self.mark_alive(now, from, effects);
-                self.take_word(now, from, &message, effects);
-                Ok(())
-            }
+            _ => self.take_news(now, from, &message, effects),
         }
+    }
+
+    fn take_news(
+        &mut self,
+        now: Instant,
+        from: MemberIndex,
+        message: &Message,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
+        self.mark_alive(now, from, effects);
+        self.take_word(now, from, message, effects);
+        Ok(())
     }
 
     /// Broadcasts come back to their sender; anything that we did not send ourselves is another machine's.
@@ -122,7 +133,9 @@ impl Node {
             }
             Presence::Dead => {
                 member.presence = Presence::Alive;
-                member.end_fence();
+                if !planted(Bug::FenceOutlivesReturn) {
+                    member.end_fence();
+                }
                 effects.say(Notice::MemberReturned(from));
             }
             Presence::Unheard | Presence::Left => member.presence = Presence::Alive,
@@ -139,7 +152,8 @@ impl Node {
         let heard_us = core::mem::replace(&mut member.hears_us, confirmed.is_some());
         member.has_heard_us |= member.hears_us;
         member.confirmed = confirmed;
-        let vote_ends = confirmed.and_then(|frame| self.ballots.end(frame, self.sequence));
+        let frame = if planted(Bug::VotesCountLate) { Some(self.sequence) } else { confirmed };
+        let vote_ends = frame.and_then(|frame| self.ballots.end(frame, self.sequence));
         member.vote_ends = member.vote_ends.max(vote_ends);
         if member.hears_us != heard_us {
             let deaf = Notice::MemberDeaf(from);
@@ -167,7 +181,8 @@ impl Node {
 
     /// Which of our frames a member confirms; none if it does not hear us now, or means an earlier life of ours.
     fn confirmed_by(&self, heard: &Heard) -> Option<Sequence> {
-        if heard.links.is_empty() || heard.generation != low_byte(self.generation.0) {
+        let our_life = heard.generation == low_byte(self.generation.0) || planted(Bug::OldConfirmationCounts);
+        if (heard.links.is_empty() && !planted(Bug::OneWayIsAlive)) || !our_life {
             return None;
         }
         let high = self.sequence.0 & !0xffff;

@@ -8,6 +8,7 @@ use crate::ids::{Epoch, GroupIndex, JobId, MemberIndex};
 use crate::input::{JobFailure, Outcome};
 use crate::member::{Fence, Presence};
 use crate::notice::{Notice, ReleaseCause};
+use crate::planted::{Bug, planted};
 use crate::time::{Duration, Instant};
 
 const FIRST_FENCE_PAUSE: Duration = Duration::from_millis(5_000);
@@ -41,11 +42,15 @@ impl Node {
     fn probe_ended(&mut self, now: Instant, group: GroupIndex, outcome: Outcome, effects: &mut Effects) {
         match outcome {
             Outcome::NotRunning => self.group_mut(group).activity = Activity::Idle,
+            Outcome::Done if planted(Bug::ProbeUnread) => self.group_mut(group).activity = Activity::Idle,
+            Outcome::Partial if planted(Bug::PartsAreNothing) => {
+                self.group_mut(group).activity = Activity::Idle
+            }
             Outcome::Done => {
                 let from = self.sequence.next();
                 let state = self.group_mut(group);
                 state.activity = Activity::Running;
-                state.found_running = Some(from);
+                state.found_running = Some(from).filter(|_| !planted(Bug::AdoptedUnasked));
                 // Whoever claimed it since our last life has the better right.
                 state.epoch = Epoch(0);
                 effects.say(Notice::Probed { group, state: self.group(group).state() });
@@ -69,13 +74,16 @@ impl Node {
         effects: &mut Effects,
     ) {
         match outcome {
+            _ if cancelled && planted(Bug::CancelledStartStays) => {
+                self.group_mut(group).activity = Activity::Idle
+            }
             _ if cancelled => self.stop(now, group, effects),
             Outcome::Done => {
                 self.group_mut(group).activity = Activity::Running;
                 effects.say(Notice::Started { group, took: now.since(since) });
             }
             Outcome::NotRunning | Outcome::Partial | Outcome::Failed(_) => {
-                self.group_mut(group).failed_here = true;
+                self.group_mut(group).failed_here = !planted(Bug::FailedStartForgotten);
                 effects.say(Notice::StartFailed { group, job, failure: failure_of(outcome) });
                 self.release(now, group, ReleaseCause::FailedStart, effects);
             }
@@ -99,12 +107,16 @@ impl Node {
                 state.disputed = false;
                 effects.say(Notice::Stopped { group, took: now.since(since) });
             }
+            Outcome::Partial | Outcome::Failed(_) if planted(Bug::FailedStopIsStopped) => {
+                self.group_mut(group).activity = Activity::Idle;
+            }
             Outcome::Partial | Outcome::Failed(_) => {
                 self.group_mut(group).activity = Activity::Failed;
                 effects.say(Notice::StopFailed { group, job, failure: failure_of(outcome) });
                 // What was never ours and cannot be stopped would not be better after a reboot: the next look finds the
                 // same, and the host would reboot for ever.
-                if self.config.policy.stop_failure == StopFailure::Reboot && self.group(group).ours {
+                let ours = self.group(group).ours || planted(Bug::RebootsForStrangers);
+                if self.config.policy.stop_failure == StopFailure::Reboot && ours {
                     effects.order(Effect::Reboot(group));
                 }
             }
@@ -117,7 +129,7 @@ impl Node {
             member.end_fence();
             return;
         }
-        if outcome == Outcome::Done {
+        if outcome == Outcome::Done || planted(Bug::FailedFenceCounts) {
             member.fence = Fence::Done;
             effects.say(Notice::Fenced(at));
             return;

@@ -30,6 +30,7 @@ use crate::limits::{MAX_GROUPS, MAX_LINKS, MAX_MEMBERS, MAX_ORDERS};
 use crate::member::{Member, Presence};
 use crate::message::{GroupState, Phase};
 use crate::notice::Notice;
+use crate::planted::{Bug, planted};
 use crate::quorum::Ballots;
 use crate::refusal::LinkCounters;
 use crate::seal::KeyRing;
@@ -181,8 +182,8 @@ impl Node {
         }
         match self.groups.iter().any(|group| group.state().may_run()) {
             // Parts of a group may still run: the others must not be told otherwise.
-            true => self.go(effects),
-            false => {
+            true if !planted(Bug::LeavesRunning) => self.go(effects),
+            _ => {
                 self.set_phase(Phase::Left, effects);
                 let patience = self.config.intervals.keepalive.times(3).min(self.config.intervals.deadtime);
                 self.leaving = Some((now + patience, self.sequence.next()));

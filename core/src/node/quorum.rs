@@ -12,6 +12,7 @@ use crate::limits::MAX_MEMBERS;
 use crate::member::{Member, Presence};
 use crate::message::Phase;
 use crate::notice::Notice;
+use crate::planted::{Bug, planted};
 use crate::quorum::{lengthened, votes_needed};
 use crate::time::{Duration, Instant};
 
@@ -42,7 +43,7 @@ impl Node {
     /// Until when the votes suffice; nothing if they never did.
     pub(super) fn quorum_ends(&self) -> Option<Instant> {
         let needed = votes_needed(self.members.len());
-        if self.config.policy.quorum == Quorum::Off || needed == 0 {
+        if self.config.policy.quorum == Quorum::Off || needed == 0 || planted(Bug::QuorumIgnored) {
             return Some(Instant::MAX);
         }
         let votes = self.others().filter_map(|(_, member)| member.vote_ends);
@@ -99,13 +100,19 @@ impl Node {
             };
             self.majority.had && !self.majority.lapsed && self.groups.iter().all(known)
         };
-        self.config.policy.quorum == Quorum::Off || nothing_runs() || all_ours()
+        self.config.policy.quorum == Quorum::Off
+            || nothing_runs()
+            || all_ours()
+            || planted(Bug::WatchdogAlwaysFed)
     }
 
     /// Whether a member that is alive says that it hears another, which we hold for dead perhaps.
     #[must_use]
     pub fn is_heard_elsewhere(&self, at: MemberIndex) -> bool {
-        self.others().any(|(_, member)| member.presence == Presence::Alive && member.hears & 1 << at.0 != 0)
+        let hears = |(_, member): (MemberIndex, &Member)| {
+            member.presence == Presence::Alive && member.hears & 1 << at.0 != 0
+        };
+        !planted(Bug::HeardElsewhereIsDead) && self.others().any(hears)
     }
 
     /// Since when more than half of all nodes have not heard a dead member. A member that restarted may have heard it

@@ -10,6 +10,7 @@ use crate::ids::LinkSet;
 use crate::limits::{MAX_GROUPS, MAX_UNSCHEDULED};
 use crate::member::{Member, Presence};
 use crate::message::{GroupReport, Heard, Message, Phase};
+use crate::planted::{Bug, planted};
 use crate::time::{Duration, Instant};
 
 /// What was said last, without the parts that change with every frame heard.
@@ -29,7 +30,7 @@ impl Node {
         let scheduled = now >= self.next_heartbeat;
         let words = self.words();
         let wanted = self.reply_due || words != self.spoken;
-        let out_of_turn = wanted && self.unscheduled < MAX_UNSCHEDULED;
+        let out_of_turn = wanted && self.unscheduled < MAX_UNSCHEDULED && !planted(Bug::ChangesWait);
         if !scheduled && !out_of_turn {
             return;
         }

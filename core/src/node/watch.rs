@@ -6,6 +6,7 @@ use crate::group::Activity;
 use crate::ids::{LinkIndex, MemberIndex};
 use crate::member::{Member, Presence};
 use crate::notice::Notice;
+use crate::planted::{Bug, planted};
 use crate::time::{Duration, Instant};
 
 impl Node {
@@ -13,7 +14,7 @@ impl Node {
     /// what was said meanwhile: everybody's silence begins anew, and acknowledgements from before it are worth nothing.
     pub(super) fn notice_stall(&mut self, now: Instant, effects: &mut Effects) {
         let silence = now.since(self.spoke_at);
-        if silence < self.config.intervals.deadtime || self.gone {
+        if silence < self.config.intervals.deadtime || self.gone || planted(Bug::StallForgotten) {
             return;
         }
         effects.say(Notice::Stalled(silence));
@@ -50,7 +51,10 @@ impl Node {
                 Presence::Alive => (member.silent_since, member.deadtime),
                 Presence::Dead | Presence::Left => continue,
             };
-            if now >= since + limit {
+            let skipped = planted(Bug::InitialTimeSkipped) && member.presence == Presence::Unheard;
+            let one_link = planted(Bug::OneLinkIsAll)
+                && member.links.iter().any(|link| !link.up && link.heard.is_some());
+            if now >= since + limit || skipped || one_link {
                 member.presence = Presence::Dead;
                 member.hears_us = false;
                 member.end_fence();
