@@ -137,11 +137,9 @@ impl Link {
                 Ok(())
             }
             State::Closed { .. } => Ok(()),
-            State::Open { channel: Channel::Serial(serial), .. } => {
-                serial
-                    .flush(context.now, &mut self.counters)
-                    .and_then(|()| serial.watch(context.registry, self.token))
-            }
+            State::Open { channel: Channel::Serial(serial), .. } => serial
+                .flush(context.now, &mut self.counters)
+                .and_then(|()| serial.watch(context.registry, self.token)),
             State::Open { channel: Channel::Udp(udp), .. } => udp.tick(context.now),
         };
         if let Err(error) = outcome {
