@@ -237,6 +237,9 @@ impl Daemon {
     /// Everything that was waiting has been handed in: what is due by the clock alone is done now.
     fn pass_time(&mut self) {
         let now = clock::monotonic();
+        while let Some(token) = self.media.due(now) {
+            self.receive(token, now);
+        }
         self.media.tick(now);
         self.runner.tick(now);
         self.fencer.tick(now);

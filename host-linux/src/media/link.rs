@@ -114,6 +114,14 @@ impl Link {
         })
     }
 
+    /// Whether [`Self::ready`] is to be called though no event says so.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        match &self.state {
+            State::Open { channel: Channel::Serial(serial), .. } => serial.is_due(now),
+            State::Open { .. } | State::Closed { .. } => false,
+        }
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Closed { retry_at } => Some(*retry_at),
@@ -129,12 +137,9 @@ impl Link {
                 Ok(())
             }
             State::Closed { .. } => Ok(()),
-            State::Open { channel: Channel::Serial(serial), .. } => {
-                serial.tick(context.now);
-                serial
-                    .flush(context.now, &mut self.counters)
-                    .and_then(|()| serial.watch(context.registry, self.token))
-            }
+            State::Open { channel: Channel::Serial(serial), .. } => serial
+                .flush(context.now, &mut self.counters)
+                .and_then(|()| serial.watch(context.registry, self.token)),
             State::Open { channel: Channel::Udp(udp), .. } => udp.tick(context.now),
         };
         if let Err(error) = outcome {

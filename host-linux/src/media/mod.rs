@@ -122,7 +122,15 @@ impl Media {
         }
     }
 
-    /// When [`tick`](Self::tick) has something to do at the latest.
+    /// A token that [`ready`](Self::ready) is to be called with by now though no event says so: the rest of a frame on a
+    /// serial line should have come. Ask again until there is none.
+    #[must_use]
+    pub fn due(&self, now: Instant) -> Option<Token> {
+        let link = self.links.iter().position(|link| link.is_due(now))?;
+        Some(Token(self.first_token + link))
+    }
+
+    /// When [`due`](Self::due) or [`tick`](Self::tick) has something to do at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         self.links.iter().filter_map(Link::deadline).chain(self.pinger.deadline()).min()

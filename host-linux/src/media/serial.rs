@@ -87,7 +87,7 @@ impl SerialLink {
         Ok(link)
     }
 
-    /// Has the event loop watch for what matters now. What has come in meanwhile counts as news then.
+    /// Has the event loop watch for what matters now. What comes in between the last read and this counts as news.
     pub(super) fn watch(&mut self, registry: &Registry, token: Token) -> Result<(), MediaError> {
         let readable = self.paused_until.is_none().then_some(Interest::READABLE);
         let writable = self.output.is_stuck().then_some(Interest::WRITABLE);
@@ -129,9 +129,9 @@ impl SerialLink {
         self.output.flush(&mut self.tty.file, now, counters).map_err(write_error)
     }
 
-    /// Listens again when it is time. To be followed by [`Self::watch`].
-    pub(super) fn tick(&mut self, now: Instant) {
-        self.paused_until = self.paused_until.filter(|&until| now < until);
+    /// Whether the pause is over, so that the rest of a frame should be there.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.paused_until.is_some_and(|until| until <= now)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -145,6 +145,7 @@ impl SerialLink {
         counters: &mut LinkCounters,
         sink: &mut dyn FnMut(&[u8]),
     ) -> Result<Progress, MediaError> {
+        self.paused_until = None;
         let mut chunk = [0; CHUNK_BYTES];
         for _ in 0..READS_MAX {
             let count = match self.tty.file.read(&mut chunk) {

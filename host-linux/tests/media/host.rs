@@ -83,6 +83,9 @@ impl Host {
                 while self.take(event.token()) == Progress::MoreWaiting {}
             }
             let now = self.now();
+            while let Some(token) = self.media.due(now) {
+                while self.take(token) == Progress::MoreWaiting {}
+            }
             self.media.tick(now);
         }
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use heartline::config::Medium;
-use heartline::media::{MediaEvent, MediaReport, MediaSource, serial_test};
+use heartline::media::{MediaEvent, MediaReport, MediaSource, Progress, serial_test};
 use heartline_core::framing::{self, Deframer, FRAME_BYTES_MAX};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -35,9 +35,7 @@ impl Cable {
     }
 
     fn send(&mut self, frame: &[u8]) {
-        let mut out = [0; framing::encoded_bytes_max(FRAME_BYTES_MAX)];
-        let length = framing::encode(frame, &mut out).unwrap();
-        self.master.write_all(&out[..length]).unwrap();
+        self.master.write_all(&encoded(frame)).unwrap();
     }
 
     /// Reads up to and including the frame `last`.
@@ -63,6 +61,12 @@ fn await_input(device: &File) {
         }
     };
     assert_eq!(ready, 1, "nothing came");
+}
+
+fn encoded(frame: &[u8]) -> Vec<u8> {
+    let mut out = [0; framing::encoded_bytes_max(FRAME_BYTES_MAX)];
+    let length = framing::encode(frame, &mut out).unwrap();
+    out[..length].to_vec()
 }
 
 fn serial(device: &Path) -> Medium {
@@ -97,6 +101,47 @@ fn a_serial_link_survives_garbage() {
     host.run_until(|host| host.frames.iter().any(|(_, bytes)| bytes == b"heartbeat"));
     assert!(host.counters(0).malformed >= 2, "{:?}", host.counters(0));
     assert!(host.media.is_open(0));
+}
+
+#[test]
+fn the_rest_of_a_frame_needs_no_event() {
+    let mut cable = Cable::new();
+    let mut host = Host::new(&[cable.medium()], &[]);
+    let frame = encoded(b"heartbeat");
+    cable.master.write_all(&frame[..3]).unwrap();
+    host.run_until(|host| host.counters(0).bytes_in == 3);
+    let pause_ends = host.media.next_deadline().unwrap();
+    assert_eq!(host.media.due(pause_ends - Duration::from_nanos(1)), None);
+
+    // The line may make us wait once more, but no event loop runs here.
+    cable.master.write_all(&frame[3..]).unwrap();
+    let mut reads = 0;
+    while host.frames.is_empty() {
+        host.ahead += Duration::from_secs(1);
+        let token = host.media.due(host.now()).expect("the pause is over");
+        assert_eq!(host.take(token), Progress::Drained);
+        reads += 1;
+        assert!(reads < 10_000, "never read");
+    }
+    assert_eq!(host.frames, [(0, b"heartbeat".to_vec())]);
+    assert_eq!(
+        (host.media.due(host.now() + Duration::from_secs(1)), host.media.next_deadline()),
+        (None, None)
+    );
+
+    cable.send(b"next");
+    host.run_until(|host| host.frames.len() == 2);
+}
+
+#[test]
+fn a_device_that_vanishes_in_the_middle_of_a_frame_is_noticed() {
+    let mut cable = Cable::new();
+    let mut host = Host::new(&[cable.medium()], &[]);
+    cable.master.write_all(&encoded(b"heartbeat")[..3]).unwrap();
+    host.run_until(|host| host.counters(0).bytes_in == 3);
+    drop(cable);
+    host.run_until(|host| !host.media.is_open(0));
+    assert_eq!(host.media.due(host.now() + Duration::from_secs(1)), None);
 }
 
 #[test]
