@@ -122,6 +122,20 @@ impl Link {
         }
     }
 
+    /// Another medium brought a frame.
+    pub(super) fn expect_copy(&mut self, context: &mut Context<'_>) {
+        if let State::Open { channel: Channel::Serial(serial), .. } = &mut self.state {
+            serial.expect_copy(context.now);
+            if let Err(error) = serial.watch(context.registry, self.token) {
+                self.fail(&error, context);
+            }
+        }
+    }
+
+    pub(super) fn is_serial(&self) -> bool {
+        matches!(self.medium, Medium::Serial { .. })
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Closed { retry_at } => Some(*retry_at),

@@ -116,10 +116,16 @@ impl Media {
             return self.pinger.ready(token, &mut context, &mut |ping| sink(Received::Pong { ping }));
         }
         let Some(link) = token.0.checked_sub(self.first_token) else { return Progress::Drained };
-        match self.links.get_mut(link) {
-            Some(open) => open.ready(&mut context, &mut |bytes| sink(Received::Frame { link, bytes })),
-            None => Progress::Drained,
+        let Some(open) = self.links.get_mut(link) else { return Progress::Drained };
+        let mut has_brought = false;
+        let progress = open.ready(&mut context, &mut |bytes| {
+            has_brought = true;
+            sink(Received::Frame { link, bytes });
+        });
+        if has_brought && !open.is_serial() {
+            self.links.iter_mut().for_each(|link| link.expect_copy(&mut context));
         }
+        progress
     }
 
     /// A token that [`ready`](Self::ready) is to be called with by now though no event says so: the rest of a frame on a

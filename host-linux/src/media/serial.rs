@@ -134,6 +134,15 @@ impl SerialLink {
         self.paused_until.is_some_and(|until| until <= now)
     }
 
+    /// A frame came in on a faster medium, so its copy begins to come in here: one wake-up at its end will do. To be
+    /// followed by [`Self::watch`].
+    pub(super) fn expect_copy(&mut self, now: Instant) {
+        if self.frame_bytes == 0 && self.last_frame_bytes > 0 && self.paused_until.is_none() {
+            let bytes = self.last_frame_bytes + PAUSE_BYTES_MIN;
+            self.paused_until = Some(now + time_on_the_line(bytes, self.baud).min(PAUSE_MAX));
+        }
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.output.deadline().into_iter().chain(self.paused_until).min()
     }
@@ -145,19 +154,25 @@ impl SerialLink {
         counters: &mut LinkCounters,
         sink: &mut dyn FnMut(&[u8]),
     ) -> Result<Progress, MediaError> {
-        self.paused_until = None;
+        let mut is_silent = self.paused_until.take().is_some();
         let mut chunk = [0; CHUNK_BYTES];
         for _ in 0..READS_MAX {
             let count = match self.tty.file.read(&mut chunk) {
                 Ok(0) => return Err(MediaError::HungUp),
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.paused_until = (self.frame_bytes > 0).then(|| now + self.pause());
+                    if is_silent {
+                        // Neither the rest of a frame nor the expected one came: whatever comes next is news.
+                        self.last_frame_bytes = 0;
+                    } else if self.frame_bytes > 0 {
+                        self.paused_until = Some(now + self.pause());
+                    }
                     return Ok(Progress::Drained);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(line_error("read from the device", error)),
             };
+            is_silent = false;
             counters.bytes_in += count as u64;
             let mut is_whole = false;
             self.deframer.feed(&chunk[..count], |outcome| {

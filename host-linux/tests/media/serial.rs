@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -131,6 +132,58 @@ fn the_rest_of_a_frame_needs_no_event() {
 
     cable.send(b"next");
     host.run_until(|host| host.frames.len() == 2);
+}
+
+#[test]
+fn half_a_frame_is_not_waited_for_for_ever() {
+    let mut cable = Cable::new();
+    let mut host = Host::new(&[cable.medium()], &[]);
+    cable.master.write_all(&encoded(b"heartbeat")[..3]).unwrap();
+    host.run_until(|host| host.counters(0).bytes_in == 3);
+    host.ahead += Duration::from_secs(1);
+    let token = host.media.due(host.now()).expect("the pause is over");
+    assert_eq!(host.take(token), Progress::Drained);
+    assert_eq!(host.media.next_deadline(), None, "the line wakes us");
+    cable.send(b"heartbeat");
+    cable.send(b"next");
+    host.run_until(|host| !host.frames.is_empty());
+}
+
+#[test]
+fn the_copy_of_a_frame_wakes_once() {
+    let mut cable = Cable::new();
+    let ether = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let broadcast = Medium::Broadcast { interface: "lo".into(), port };
+    ether.set_broadcast(true).unwrap();
+    let mut host = Host::new(&[cable.medium(), broadcast], &[]);
+    let mut send = |host: &mut Host| {
+        ether.send_to(b"heartbeat", ("127.255.255.255", port)).unwrap();
+        let before = host.heard(1).len();
+        host.run_until(|host| host.heard(1).len() > before);
+    };
+    let line_deadline = |host: &Host| host.media.due(host.now() + Duration::from_millis(30));
+
+    send(&mut host);
+    assert_eq!(line_deadline(&host), None, "nothing is known of the line yet");
+    cable.send(b"heartbeat");
+    host.run_until(|host| host.heard(0).len() == 1);
+
+    send(&mut host);
+    let token = line_deadline(&host).expect("the copy is expected");
+    cable.send(b"heartbeat");
+    host.ahead += Duration::from_millis(30);
+    while host.heard(0).len() < 2 {
+        assert_eq!(host.take(token), Progress::Drained);
+    }
+
+    send(&mut host);
+    host.ahead += Duration::from_millis(30);
+    assert_eq!(host.take(token), Progress::Drained);
+    send(&mut host);
+    assert_eq!(line_deadline(&host), None, "no copy came the last time");
+    cable.send(b"at last");
+    host.run_until(|host| host.heard(0).len() == 3);
 }
 
 #[test]
