@@ -40,7 +40,6 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Failur
     process::run(&mut counted(&[
         "run",
         "--no-report",
-        "--release",
         "--package",
         "heartline-sim",
         "--",
