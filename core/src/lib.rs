@@ -30,6 +30,7 @@ pub mod member;
 pub mod message;
 pub mod node;
 pub mod notice;
+pub mod record;
 pub mod refusal;
 pub mod seal;
 pub mod time;
