@@ -1,13 +1,13 @@
 //! What a flight recorder needs of a node: inputs as they are kept, and back; other intervals for a life that was
 //! recorded; and whether a node that was read from a file is one that can be lived on.
 
-use super::Node;
-use crate::config::{ConfigError, Intervals};
+use super::{Node, ReconfigureError};
+use crate::config::{Config, ConfigError, Intervals};
 use crate::frame::Bytes;
 use crate::input::Input;
 use crate::message::Message;
 use crate::record::{Event, Restored};
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 
 impl Node {
     /// An input as it is kept: of a frame, what stood before its tag, or why it is refused.
@@ -50,6 +50,19 @@ impl Node {
         }
         self.next_heartbeat = self.next_heartbeat.min(self.spoke_at + intervals.keepalive);
         Ok(())
+    }
+
+    /// Takes another configuration as [`Node::reconfigure`] does, and the keys of `other`.
+    ///
+    /// # Errors
+    /// As [`Node::reconfigure`].
+    pub fn reconfigure_like(
+        &mut self,
+        other: &Self,
+        config: Config,
+        now: Instant,
+    ) -> Result<(), ReconfigureError> {
+        self.reconfigure(config, other.keys.clone(), now)
     }
 
     /// Whether all parts of this node fit together, as [`Node::new`] and the steps after it make sure: one that was
