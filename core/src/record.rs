@@ -197,4 +197,3 @@ fn refused_frame(
         }
     }
 }
-

@@ -175,11 +175,7 @@ impl KeyRing {
         self.judge(cluster, bytes).map(|(_, _, covered)| covered)
     }
 
-    fn judge<'a>(
-        &self,
-        cluster: &str,
-        bytes: &'a [u8],
-    ) -> Result<(Header, &'a [u8], &'a [u8]), SealError> {
+    fn judge<'a>(&self, cluster: &str, bytes: &'a [u8]) -> Result<(Header, &'a [u8], &'a [u8]), SealError> {
         let (header, rest) = Header::decode(bytes)?;
         let key = self.key(header.key).ok_or(SealError::UnknownKey(header.key))?;
         let length = key.tag_length();

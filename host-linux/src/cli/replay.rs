@@ -61,7 +61,9 @@ pub(super) fn run(options: &Options, state_dir: &Path) -> Output {
     } else {
         let _ = write!(stdout, "\nWith {}:\n", changes.join(", "));
         if summary.is_empty() {
-            stdout.push_str("  nobody would have been declared dead or fenced, and no group moved, otherwise\n");
+            stdout.push_str(
+                "  nobody would have been declared dead or fenced, and no group moved, otherwise\n",
+            );
         }
         summary.iter().for_each(|sentence| {
             let _ = writeln!(stdout, "  {}", printable(sentence));

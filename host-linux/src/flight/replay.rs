@@ -149,7 +149,8 @@ pub(super) fn walk(record: &Record, mut visit: impl FnMut(Passage<'_>)) {
         match item {
             Item::Snapshot(snapshot) => {
                 let continues = snapshot.occasion == Occasion::Segment;
-                let same = |(_, node, _): &(Box<Snapshot>, Node, Instant)| bytes(node) == bytes(&snapshot.node);
+                let same =
+                    |(_, node, _): &(Box<Snapshot>, Node, Instant)| bytes(node) == bytes(&snapshot.node);
                 let is_exact = !continues || life.as_ref().is_none_or(same);
                 visit(Passage::Snapshot { snapshot: &snapshot, is_exact });
                 let (node, now) = (snapshot.node.clone(), snapshot.now);

@@ -171,8 +171,7 @@ impl Record {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, RecordError> {
-    let bytes =
-        std::fs::read(path).map_err(|source| RecordError::Io { path: path.to_owned(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| RecordError::Io { path: path.to_owned(), source })?;
     if bytes.starts_with(MAGIC) {
         Ok(bytes)
     } else if bytes.starts_with(&MAGIC[..MAGIC_BEFORE_VERSION]) {
@@ -212,9 +211,8 @@ impl<'a> Iterator for Items<'a> {
         let block = record::read_block(self.rest);
         // After an entry that cannot be read, nothing that follows can be replayed.
         self.rest = block.map(|(_, rest)| rest).unwrap_or_default();
-        let entry = block.and_then(|(contents, _)| {
-            postcard::from_bytes(contents).map_err(|_| BlockError::Damaged)
-        });
+        let entry =
+            block.and_then(|(contents, _)| postcard::from_bytes(contents).map_err(|_| BlockError::Damaged));
         let item = match entry {
             Ok(Read::Snapshot(snapshot)) if snapshot.node.is_consistent() => Item::Snapshot(snapshot),
             Ok(Read::Step(step)) => Item::Step(step),

@@ -466,7 +466,10 @@ fn a_dead_time_that_is_still_too_short_only_delays_the_verdict() {
     record_of_a_silence(directory.path(), 3000);
     let (other, summary) = what_if(directory.path(), &["deadtime=2"]);
     assert_eq!(deaths(&other), 1);
-    assert!(summary.iter().any(|line| line.contains("declared dead") && line.ends_with(" later")), "{summary:?}");
+    assert!(
+        summary.iter().any(|line| line.contains("declared dead") && line.ends_with(" later")),
+        "{summary:?}"
+    );
 }
 
 #[test]

@@ -171,8 +171,7 @@ impl<'a> WhatIf<'a> {
     /// [`ChangeError::Unfit`].
     pub fn run(record: &Record, changes: &'a [Change]) -> Result<Vec<Decision>, ChangeError> {
         let history = History::of(record);
-        let mut run =
-            Self { changes, life: None, history, decisions: Vec::new(), effects: Effects::new() };
+        let mut run = Self { changes, life: None, history, decisions: Vec::new(), effects: Effects::new() };
         let mut result = Ok(());
         walk(record, |passage| {
             if result.is_ok() {
@@ -322,10 +321,7 @@ impl<'a> Difference<'a> {
 
 /// Both runs in one list by time, and in sentences what it comes to.
 #[must_use]
-pub fn compare<'a>(
-    recorded: &'a [Decision],
-    what_if: &'a [Decision],
-) -> (Vec<Difference<'a>>, Vec<String>) {
+pub fn compare<'a>(recorded: &'a [Decision], what_if: &'a [Decision]) -> (Vec<Difference<'a>>, Vec<String>) {
     let theirs: Vec<String> = what_if.iter().map(meaning).collect();
     let mut taken = vec![false; what_if.len()];
     let mut lines = Vec::new();
