@@ -9,14 +9,14 @@ use crate::limits::{MAX_CLUSTER_NAME, MAX_GROUPS, MAX_LINKS, MAX_MEMBERS, MAX_PI
 use crate::time::Duration;
 
 /// A member of the cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberConfig {
     /// Its name on the wire.
     pub id: NodeId,
 }
 
 /// A resource group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupConfig {
     /// The node whose name begins the line of `haresources`.
     pub preferred: MemberIndex,
@@ -27,7 +27,7 @@ pub struct GroupConfig {
 }
 
 /// The intervals that a node lives by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intervals {
     /// How often a heartbeat is sent.
     pub keepalive: Duration,
@@ -42,7 +42,7 @@ pub struct Intervals {
 }
 
 /// What happens when a group cannot be stopped (design section 6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StopFailure {
     /// The node reboots itself.
     Reboot,
@@ -60,7 +60,7 @@ pub enum Quorum {
 }
 
 /// The choices of `ha.cf` that are not times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// Whether a group goes back to its preferred node when that returns.
     pub auto_failback: bool,
@@ -107,7 +107,7 @@ pub enum ConfigError {
 }
 
 /// A valid configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     pub(crate) cluster: String<MAX_CLUSTER_NAME>,
     pub(crate) members: Vec<MemberConfig, MAX_MEMBERS>,
@@ -189,6 +189,26 @@ impl Config {
             links: narrow(parts.links),
             pings: narrow(parts.pings),
         })
+    }
+
+    /// The same with other intervals, for "what if" questions about what was lived through.
+    ///
+    /// # Errors
+    /// [`ConfigError::Intervals`].
+    pub fn with_intervals(&self, intervals: Intervals) -> Result<Self, ConfigError> {
+        check_intervals(&intervals)?;
+        Ok(Self { intervals, ..self.clone() })
+    }
+
+    /// Whether every place that is named exists, as [`Config::new`] makes sure: a configuration that was read from a
+    /// file may say anything.
+    pub(crate) fn is_consistent(&self) -> bool {
+        let is_member = |at: MemberIndex| usize::from(at.0) < self.members.len();
+        is_member(self.this)
+            && self.groups.iter().all(|group| is_member(group.preferred))
+            && usize::from(self.links) <= MAX_LINKS
+            && usize::from(self.pings) <= MAX_PINGS
+            && check_intervals(&self.intervals).is_ok()
     }
 
     /// This node's place among the members.

@@ -1,6 +1,8 @@
 //! Which frames of one member are new: its life (generation) and a sliding window of frame numbers. Replays of an
 //! earlier life, and of frames already seen, are told from news.
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{Generation, Sequence};
 use crate::planted::{Bug, planted};
 
@@ -8,12 +10,12 @@ use crate::planted::{Bug, planted};
 pub const WINDOW: u64 = 64;
 
 /// What one member has sent so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Freshness {
     life: Option<Life>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Life {
     generation: Generation,
     newest: Sequence,

@@ -1,5 +1,7 @@
 //! What this node does with one group: its activity and what may follow.
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{Epoch, JobId, Sequence};
 use crate::message::{GroupState, Stance};
 use crate::time::Instant;
@@ -13,7 +15,7 @@ use crate::time::Instant;
 ///                 +-> Running / Stopping |
 ///                                        +-> Failed
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Activity {
     /// Nobody has looked yet.
     Unprobed,
@@ -49,7 +51,7 @@ pub enum Activity {
 }
 
 /// One group on this node.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Group {
     pub(crate) activity: Activity,
     /// Under which we hold or claim it, else the newest that we know.

@@ -35,6 +35,7 @@ pub mod planted;
 #[cfg(not(feature = "planted-bugs"))]
 mod planted;
 pub mod quorum;
+pub mod record;
 pub mod refusal;
 pub mod seal;
 pub mod time;

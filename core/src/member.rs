@@ -25,7 +25,7 @@ pub enum Presence {
 }
 
 /// One link to one member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LinkRecord {
     /// When it last brought an authentic frame that it had not brought before.
     pub heard: Option<Instant>,
@@ -48,7 +48,7 @@ pub enum Fence {
 }
 
 /// All that is known of one other member.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Member {
     pub(crate) freshness: Freshness,
     pub(crate) presence: Presence,

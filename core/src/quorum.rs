@@ -7,17 +7,19 @@
 //! than its hardware watchdog allows, the watchdog, which is not fed any more, ends it. The others need only wait as
 //! long as that (rule 4 of ownership, design section 4).
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::Sequence;
 use crate::time::{Duration, Instant};
 
 /// How many frames are remembered; a confirmation of an older one is no vote. Divides 256.
-const REMEMBERED: usize = 64;
+const REMEMBERED: usize = 32;
 
 /// Part of a span, by which clocks of two hosts may disagree about it: a sixteenth.
 const SLACK: u64 = 16;
 
 /// Until when the confirmation of each of our newest frames is a vote.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Ballots {
     ends: [Instant; REMEMBERED],
 }
@@ -78,8 +80,8 @@ mod tests {
         }
         let end = |frame| ballots.end(Sequence(frame), Sequence(100));
         assert_eq!(end(100), Some(Instant::from_micros(115)));
-        assert_eq!(end(37), Some(Instant::from_micros(52)));
-        assert_eq!((end(36), end(101)), (None, None));
+        assert_eq!(end(69), Some(Instant::from_micros(84)));
+        assert_eq!((end(68), end(101)), (None, None));
     }
 
     #[test]

@@ -55,11 +55,38 @@ pub enum KeyError {
     NoSigningKey(u8),
 }
 
-/// All valid keys and the one that signs.
-#[derive(Clone, PartialEq, Eq)]
+/// All valid keys and the one that signs. Secrets never leave it: only the numbers of the keys are serialised, and what
+/// is read back is a ring of `crc` keys with the same numbers, good enough to replay a record and for nothing else.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Numbers", into = "Numbers")]
 pub struct KeyRing {
     signing: u8,
     keys: Vec<Key, MAX_KEYS>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Numbers {
+    signing: u8,
+    keys: Vec<u8, MAX_KEYS>,
+}
+
+impl From<KeyRing> for Numbers {
+    fn from(ring: KeyRing) -> Self {
+        Self { signing: ring.signing, keys: ring.keys.iter().map(|key| key.number).collect() }
+    }
+}
+
+impl TryFrom<Numbers> for KeyRing {
+    type Error = KeyError;
+
+    fn try_from(numbers: Numbers) -> Result<Self, KeyError> {
+        let mut keys: Vec<Key, MAX_KEYS> = Vec::new();
+        for number in numbers.keys {
+            // As many as there are numbers, so there is room.
+            let _ = keys.push(Key::new(number, Method::Crc, &[])?);
+        }
+        Self::new(numbers.signing, &keys)
+    }
 }
 
 /// Why a frame was not let in. Nothing but a counter changes.
@@ -119,8 +146,17 @@ impl KeyRing {
     pub fn close(&self, cluster: &str, frame: &mut Bytes) -> Result<(), FrameError> {
         // The constructor saw the signing key; without one nothing could be said, so an empty tag is never sent.
         let key = self.key(self.signing).ok_or(FrameError::Malformed)?;
-        let tag = key.tag(cluster, frame);
-        frame.extend_from_slice(&tag[..key.tag_length()]).map_err(|_| FrameError::Long)
+        key.close(cluster, frame)
+    }
+
+    /// Appends the tag of the key that the frame's own header names: [`KeyRing::unseal`] undone.
+    ///
+    /// # Errors
+    /// [`SealError`], if it begins with no header, or names a key that is not there, or has no room for the tag.
+    pub fn reseal(&self, cluster: &str, frame: &mut Bytes) -> Result<(), SealError> {
+        let (header, _) = Header::decode(frame)?;
+        let key = self.key(header.key).ok_or(SealError::UnknownKey(header.key))?;
+        Ok(key.close(cluster, frame)?)
     }
 
     /// Opens a frame: its header and body, if the tag is right.
@@ -128,13 +164,26 @@ impl KeyRing {
     /// # Errors
     /// [`SealError`], never a panic, whatever the bytes are.
     pub fn open<'a>(&self, cluster: &str, bytes: &'a [u8]) -> Result<(Header, &'a [u8]), SealError> {
+        let (header, body, _) = self.judge(cluster, bytes)?;
+        Ok((header, body))
+    }
+
+    /// What stands before the tag of a frame, if the tag is right.
+    ///
+    /// # Errors
+    /// As [`KeyRing::open`].
+    pub fn unseal<'a>(&self, cluster: &str, bytes: &'a [u8]) -> Result<&'a [u8], SealError> {
+        self.judge(cluster, bytes).map(|(_, _, covered)| covered)
+    }
+
+    fn judge<'a>(&self, cluster: &str, bytes: &'a [u8]) -> Result<(Header, &'a [u8], &'a [u8]), SealError> {
         let (header, rest) = Header::decode(bytes)?;
         let key = self.key(header.key).ok_or(SealError::UnknownKey(header.key))?;
         let length = key.tag_length();
         let body_length = rest.len().checked_sub(length).ok_or(FrameError::Short)?;
         let (covered, tag) = bytes.split_at(bytes.len() - length);
         if key.verify(cluster, covered, tag) || planted(Bug::TagUnchecked) {
-            Ok((header, &rest[..body_length]))
+            Ok((header, &rest[..body_length], covered))
         } else {
             Err(SealError::WrongTag(header.key))
         }
@@ -151,6 +200,11 @@ impl Key {
             Method::Crc => CRC_TAG,
             Method::Md5 | Method::Sha1 | Method::Sha256 => HMAC_TAG,
         }
+    }
+
+    fn close(&self, cluster: &str, frame: &mut Bytes) -> Result<(), FrameError> {
+        let tag = self.tag(cluster, frame);
+        frame.extend_from_slice(&tag[..self.tag_length()]).map_err(|_| FrameError::Long)
     }
 
     fn tag(&self, cluster: &str, covered: &[u8]) -> [u8; HMAC_TAG] {

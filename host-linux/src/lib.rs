@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod demo;
 pub mod durable;
 pub mod fence;
+pub mod flight;
 pub mod log;
 pub mod media;
 pub mod resources;

@@ -1,6 +1,6 @@
 //! A node: the order of business of one step, and what can be read of its state. The work is in the rooms below:
 //! `hearing` (frames in), `watch` (silence), `jobs` (outcomes), `decide` (ownership), `orders` (operators), `speak`
-//! (heartbeats out), `deadlines`.
+//! (heartbeats out), `deadlines`, `record` (what a flight recorder needs).
 
 mod deadlines;
 mod decide;
@@ -10,6 +10,7 @@ mod orders;
 mod pings;
 mod quorum;
 mod reconfigure;
+mod record;
 mod speak;
 mod watch;
 
@@ -17,6 +18,7 @@ mod watch;
 mod tests;
 
 use heapless::Vec;
+use serde::{Deserialize, Serialize};
 
 pub use pings::PingState;
 pub use reconfigure::ReconfigureError;
@@ -37,7 +39,7 @@ use crate::seal::KeyRing;
 use crate::time::{Duration, Instant};
 
 /// One member's view of the cluster, and all that it decides.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Node {
     config: Config,
     keys: KeyRing,

@@ -1,5 +1,7 @@
 //! Operators' orders: they change bids, and are answered once the groups are where the bids put them.
 
+use serde::{Deserialize, Serialize};
+
 use super::Node;
 use crate::claims;
 use crate::effect::{Answer, Effect, Effects};
@@ -10,15 +12,15 @@ use crate::member::Presence;
 use crate::message::{GroupState, Phase, Stance};
 
 /// An order that waits for its outcome.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Order {
     id: OrderId,
     kind: Kind,
     /// Which groups it is about, bit by group.
-    groups: u32,
+    pub(super) groups: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Kind {
     Standby,
     Takeover,

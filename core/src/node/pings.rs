@@ -2,6 +2,7 @@
 //! while, for both nodes lose a router at slightly different moments and nothing should move for that.
 
 use heapless::Vec;
+use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::effect::Effects;
@@ -11,7 +12,7 @@ use crate::notice::Notice;
 use crate::time::Instant;
 
 /// Whether a ping node answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PingState {
     /// Not heard yet and its dead time since our start is not over: given the benefit of the doubt.
     Unheard,
@@ -21,7 +22,7 @@ pub enum PingState {
     Dead,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Pings {
     all: Vec<Ping, MAX_PINGS>,
     counted: u8,
@@ -29,7 +30,7 @@ pub(super) struct Pings {
     candidate: Option<(u8, Instant)>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Ping {
     state: PingState,
     /// From when its silence counts: its last answer, our start, or the end of a stall of ours.
@@ -43,6 +44,10 @@ impl Pings {
             (0..number).map(|_| Ping { state: PingState::Unheard, heard: now, answered: None }).collect();
         let counted = count(&all);
         Self { all, counted, candidate: None }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
     }
 
     pub(super) fn state(&self, ping: PingIndex) -> PingState {

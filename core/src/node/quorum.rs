@@ -2,6 +2,7 @@
 //! it. The votes themselves are in `crate::quorum`.
 
 use heapless::Vec;
+use serde::{Deserialize, Serialize};
 
 use super::Node;
 use crate::config::Quorum;
@@ -17,7 +18,7 @@ use crate::quorum::{lengthened, votes_needed};
 use crate::time::{Duration, Instant};
 
 /// What this node knows of the majority.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Majority {
     /// Whether we had it at the end of the last step.
     had: bool,

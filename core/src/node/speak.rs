@@ -1,6 +1,7 @@
 //! Heartbeats out: every keepalive, and at once when something in them changed or somebody waits for our word.
 
 use heapless::Vec;
+use serde::{Deserialize, Serialize};
 
 use super::Node;
 use super::hearing::low_byte;
@@ -14,7 +15,7 @@ use crate::planted::{Bug, planted};
 use crate::time::{Duration, Instant};
 
 /// What was said last, without the parts that change with every frame heard.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Spoken {
     phase: Option<Phase>,
     pings: u8,

@@ -11,7 +11,7 @@ use super::hb_transfer::{standby_scope, takeover_scope};
 use super::places::Places;
 use super::status::{Palette, render_status};
 use super::transfer::{Patience, carry_out, show_step, unanswered};
-use super::{Output, background, check, serial_test};
+use super::{Output, background, check, replay, serial_test};
 use crate::control::{Client, Request, Scope};
 use crate::{agents, daemon, demo};
 
@@ -81,6 +81,11 @@ enum Command {
     ///
     /// Exits with 0 if every step went as it should.
     Demo(demo::Options),
+    /// Replay the flight record that a daemon keeps in its state directory: what it decided, and why.
+    ///
+    /// The inputs of the record are run through the same code as in the daemon. Exits with 0 if it decides as it did
+    /// then, with 3 if not (another version wrote the record), and with 1 if there is nothing to replay.
+    Replay(replay::Options),
     /// Run the daemon in the foreground.
     Daemon(Daemon),
     /// Run a built-in resource agent as the daemon does: arguments, then a verb.
@@ -177,6 +182,7 @@ pub(super) fn run(words: Vec<OsString>, places: &Places) -> ExitCode {
         }
         Command::SerialTest(test) => serial_test::run(&test).print(),
         Command::Demo(options) => demo::run(&options),
+        Command::Replay(options) => replay::run(&options, &places.state_dir).print(),
         Command::Daemon(options) => run_daemon(options, places),
         Command::Agent { name, words } => match words.split_last() {
             Some((verb, arguments)) => agents::run(&name, arguments, verb),

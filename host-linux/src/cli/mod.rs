@@ -9,6 +9,7 @@ mod hb_transfer;
 mod heartbeat;
 mod heartline;
 mod places;
+mod replay;
 mod serial_test;
 mod status;
 mod transfer;

@@ -30,6 +30,7 @@ pub use check::check;
 pub use diagnostics::{Diagnostic, Severity};
 pub use model::*;
 pub use system::{RealSystem, System};
+pub(crate) use values::parse_time;
 
 /// The outcome of reading a directory.
 #[derive(Debug)]

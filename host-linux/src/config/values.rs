@@ -10,7 +10,7 @@ pub(super) const TIME_REMEDY: &str =
     "write seconds (`2`, `0.5`), milliseconds (`500ms`) or microseconds (`500000us`), without a blank";
 
 /// A time, rounded to the nearest millisecond: `NUMBER` in seconds, `NUMBERms`, `NUMBERus`.
-pub(super) fn parse_time(text: &str) -> Option<Duration> {
+pub(crate) fn parse_time(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(digits)?;
     if !number.bytes().any(|byte| byte.is_ascii_digit()) {

@@ -181,6 +181,8 @@ impl Daemon {
         if let Err(error) = durable::write_durably(&self.state_dir.join(REBOOT_RECORD), record.as_bytes()) {
             self.log.write(Level::Error, &format!("Cannot record why this host reboots: {error}"));
         }
+        // The log has said what matters; a record that is lost now is no reason to wait.
+        let _ = self.flight.sync();
         self.log.write(Level::Crit, "Rebooting this host now.");
         let Err(cause) = reboot(RebootMode::RB_AUTOBOOT);
         self.log.write(

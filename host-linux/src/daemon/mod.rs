@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use heartline_core::ids::{LinkIndex, PingIndex};
 use heartline_core::{Effects, Input, Node};
@@ -31,6 +31,7 @@ use crate::config::Configuration;
 use crate::control::{ClientId, Server};
 use crate::durable::PidFile;
 use crate::fence::Fencer;
+use crate::flight::Recorder;
 use crate::log::render::Names;
 use crate::log::{Level, Log};
 use crate::media::{Media, Progress, Received};
@@ -85,6 +86,7 @@ struct Daemon {
     pending: Option<reload::Pending>,
     repeats: effects::Repeats,
     extra: status::Extra,
+    flight: Recorder,
     leaving: bool,
     // Held until the end: its lock says that we run.
     _pid_file: PidFile,
@@ -95,7 +97,7 @@ impl Daemon {
         options: &Options,
         configuration: Configuration,
         node: Node,
-        log: Log,
+        mut log: Log,
         mut server: Server,
         pid_file: PidFile,
     ) -> Result<Self, Box<(Log, io::Error)>> {
@@ -109,6 +111,12 @@ impl Daemon {
             (Err(error), ..) | (_, Err(error), _) | (_, _, Err(error)) => return Err(Box::new((log, error))),
         };
         let now = clock::monotonic();
+        let names = Names::new(&configuration);
+        let (flight, remark) =
+            Recorder::begin(&options.state_dir, &names, &node, clock::core_now(), clock::wall());
+        if let Some(remark) = remark {
+            log.write(Level::Warn, &remark.to_string());
+        }
         let environment = Environment::of(&configuration);
         let executable = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
         let directories = Directories {
@@ -130,7 +138,8 @@ impl Daemon {
                 RESOURCES,
             ),
             fencer: Fencer::new(configuration.fencing.clone(), environment, fencer_registry, FENCING),
-            names: Names::new(&configuration),
+            names,
+            flight,
             extra: status::Extra::new(&configuration),
             config_dir: options.config_dir.clone(),
             state_dir: options.state_dir.clone(),
@@ -159,6 +168,7 @@ impl Daemon {
         while !self.outbox.leave {
             let now = clock::monotonic();
             let timeout = self.next_deadline(now).saturating_duration_since(now);
+            self.write_flight_record(timeout);
             match self.poll.poll(&mut events, Some(timeout)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
@@ -172,6 +182,7 @@ impl Daemon {
             }
             self.pass_time();
         }
+        self.write_flight_record(Duration::ZERO);
         self.log
             .write(Level::Info, &format!("{} Heartbeat shutdown complete.", self.configuration.this_node));
         ExitCode::SUCCESS
@@ -216,9 +227,11 @@ impl Daemon {
         loop {
             let core_now = clock::core_now();
             let (node, effects, outbox) = (&mut self.node, &mut self.effects, &mut self.outbox);
+            let flight = &mut self.flight;
             let mut step = |input: Input<'_>| {
                 effects.clear();
                 node.step(core_now, input, effects);
+                flight.record(core_now, input, effects, node);
                 outbox.collect(effects);
             };
             let progress = self.media.ready(token, now, &mut |received| match received {
@@ -257,9 +270,21 @@ impl Daemon {
 
     fn step(&mut self, input: Input<'_>) {
         self.effects.clear();
-        self.node.step(clock::core_now(), input, &mut self.effects);
+        let now = clock::core_now();
+        self.node.step(now, input, &mut self.effects);
+        self.flight.record(now, input, &self.effects, &self.node);
         self.outbox.collect(&self.effects);
         self.carry_out(clock::monotonic());
+    }
+
+    /// Writes what of the flight record would be too old after a sleep of this length.
+    fn write_flight_record(&mut self, sleep: Duration) {
+        let now = clock::core_now();
+        let micros = u64::try_from(sleep.as_micros()).unwrap_or(u64::MAX);
+        let wake = now + heartline_core::time::Duration::from_micros(micros);
+        if let Some(remark) = self.flight.flush(&self.names, &self.node, now, wake, clock::wall) {
+            self.log.write(remark.level(), &remark.to_string());
+        }
     }
 
     fn take_signals(&mut self, now: Instant) {

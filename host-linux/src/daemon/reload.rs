@@ -145,6 +145,7 @@ impl Daemon {
             self.media = media;
         }
         self.take_over(new);
+        self.flight.reconfigured(&self.names, &self.node, clock::core_now(), clock::wall());
         self.step(Input::Tick);
         Outcome::done("Configuration reread.")
     }

@@ -79,6 +79,12 @@ pub fn time_stamp(when: SystemTime) -> String {
     DateTime::<Local>::from(when).format("%b %d %H:%M:%S").to_string()
 }
 
+/// `Nov 23 03:42:25.123456`, local time.
+#[must_use]
+pub fn precise_time_stamp(when: SystemTime) -> String {
+    DateTime::<Local>::from(when).format("%b %d %H:%M:%S%.6f").to_string()
+}
+
 /// A line of a script's output with its newline: as it came where it bears the scripts' time stamp, else with
 /// time, script and process in front.
 #[must_use]

@@ -1,6 +1,7 @@
 //! The names behind the core's numbers. What is said with them is the business of their users.
 
 use heartline_core::ids::{GroupIndex, LinkIndex, MemberIndex, PingIndex};
+use serde::{Deserialize, Serialize};
 
 use crate::config::{Configuration, Group, Medium};
 
@@ -8,7 +9,7 @@ use crate::config::{Configuration, Group, Medium};
 const NO_NAME: &str = "(unknown)";
 
 /// The names of members, links, groups and ping nodes by the numbers that the core gives them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names {
     this_node: String,
     /// In the order of their names, as in [`heartline_core::config::Config::members`].
@@ -18,7 +19,7 @@ pub struct Names {
     pings: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct GroupName {
     name: String,
     line: u32,

@@ -7,6 +7,7 @@ mod failures;
 mod files;
 mod network;
 mod ownership;
+mod record;
 mod start;
 mod story;
 
@@ -88,6 +89,8 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
         a_difference_stops_nothing
         a_wrong_key_is_refused
         keys_are_changed_without_a_gap;
+    record:
+        a_failover_is_replayed;
     commands:
         the_daemon_is_started_and_stopped_as_the_original
         cl_status_speaks_as_the_original
