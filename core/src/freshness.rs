@@ -21,7 +21,7 @@ struct Life {
 }
 
 /// What a frame is to us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// The first frame of this member since our start.
     FirstContact,
@@ -54,6 +54,12 @@ impl Freshness {
             return Verdict::Restarted;
         }
         life.admit(sequence)
+    }
+
+    /// What a frame would be if it came now; nothing is remembered.
+    #[must_use]
+    pub fn judge(mut self, generation: Generation, sequence: Sequence) -> Verdict {
+        self.admit(generation, sequence)
     }
 
     /// The life that is current.

@@ -1,9 +1,10 @@
 //! A node: the order of business of one step, and what can be read of its state. The work is in the rooms below:
 //! `hearing` (frames in), `watch` (silence), `jobs` (outcomes), `decide` (ownership), `orders` (operators), `speak`
-//! (heartbeats out), `deadlines`.
+//! (heartbeats out), `deadlines`, `future` (what of all this matters, for explorers).
 
 mod deadlines;
 mod decide;
+mod future;
 mod hearing;
 mod jobs;
 mod orders;

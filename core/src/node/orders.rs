@@ -1,5 +1,7 @@
 //! Operators' orders: they change bids, and are answered once the groups are where the bids put them.
 
+use core::hash::{Hash, Hasher};
+
 use super::Node;
 use crate::claims;
 use crate::effect::{Answer, Effect, Effects};
@@ -18,11 +20,18 @@ pub(super) struct Order {
     groups: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
     Standby,
     Takeover,
     Retire,
+}
+
+impl Order {
+    /// What matters for the future; its name is for its shell alone.
+    pub(super) fn hash_future(&self, hasher: &mut impl Hasher) {
+        (self.kind, self.groups).hash(hasher);
+    }
 }
 
 /// How far an order has come with one group.

@@ -13,7 +13,7 @@ use crate::message::{GroupReport, Heard, Message, Phase};
 use crate::time::Instant;
 
 /// What was said last, without the parts that change with every frame heard.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Spoken {
     phase: Option<Phase>,
     pings: u8,
