@@ -7,6 +7,7 @@ use super::Node;
 use crate::config::Config;
 use crate::group::{Activity, Group};
 use crate::ids::Sequence;
+use crate::limits::MAX_UNSCHEDULED;
 use crate::member::{Fence, LinkRecord, Member, Presence};
 use crate::message::Phase;
 use crate::time::{Duration, Instant};
@@ -46,7 +47,9 @@ impl Node {
         } = self;
         let left = |due: Instant| due.since(now);
         let intervals = &self.config.intervals;
-        (generation, phase, reply_due, gone, differing, unscheduled).hash(hasher);
+        (generation, phase, reply_due, gone, differing).hash(hasher);
+        // A count far below its limit says how lively it was, not what follows.
+        unscheduled.saturating_sub(MAX_UNSCHEDULED / 2).hash(hasher);
         (*phase == Phase::Starting).then(|| left(*started + intervals.initdead)).hash(hasher);
         (left(*next_heartbeat), left(self.next_deadline())).hash(hasher);
         left(*spoke_at + intervals.deadtime).hash(hasher);

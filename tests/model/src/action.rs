@@ -16,8 +16,8 @@ pub struct Wire {
 /// One thing that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// The oldest frame of a wire comes in.
-    Deliver(Wire),
+    /// The oldest frame of a host comes in, over every link that still has it.
+    Deliver(u8),
     /// A frame that was held up comes in at last; by its place among them.
     DeliverLate(u8),
     /// Time goes on to this host's next deadline.
@@ -122,7 +122,7 @@ impl fmt::Display for Wire {
 impl fmt::Display for Action {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Deliver(wire) => write!(out, "frame {wire}"),
+            Self::Deliver(from) => write!(out, "frame {}->{}", name(from), name(1 - from)),
             Self::DeliverLate(_) => write!(out, "a frame that was held up comes in"),
             Self::Tick(host) => write!(out, "{}: time passes", name(host)),
             Self::JobEnds(host, _) => write!(out, "{}: job ends", name(host)),

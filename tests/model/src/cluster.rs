@@ -17,6 +17,9 @@ pub const HOSTS: usize = 2;
 /// The most links that a setting has.
 pub const LINKS: usize = 2;
 
+/// How often a host may start its daemon; without a bound, hosts that fence each other would live for ever.
+pub const LIVES: u32 = 3;
+
 /// Everything that matters for what can happen from now on.
 #[derive(Debug, Clone)]
 pub struct Cluster {
@@ -163,6 +166,13 @@ impl Cluster {
         self.wires[usize::from(1 - host)].iter().any(|line| !line.frames.is_empty())
     }
 
+    /// The number of the oldest frame that is under way from a host.
+    #[must_use]
+    pub fn oldest(&self, from: u8) -> Option<(Generation, Sequence)> {
+        let lines = &self.wires[usize::from(from)];
+        lines.iter().filter_map(|line| line.frames.first()).map(|frame| frame.number()).min()
+    }
+
     /// Whether some link carried everything both ways during the last dead time, to daemons that were there to hear it.
     #[must_use]
     pub fn heard_each_other(&self, links: u8) -> bool {
@@ -172,6 +182,14 @@ impl Cluster {
         let link_works = |link: u8| self.wires.iter().all(|lines| works(&lines[usize::from(link)]));
         let attentive = |host: &Host| host.is_awake() && host.attentive_since + DEADTIME <= self.now;
         self.hosts.iter().all(attentive) && (0..links).any(link_works)
+    }
+}
+
+impl Frame {
+    /// Later frames of a sender have greater numbers.
+    #[must_use]
+    pub const fn number(&self) -> (Generation, Sequence) {
+        (self.generation, self.sequence)
     }
 }
 

@@ -103,7 +103,7 @@ pub fn explore(setting: Setting, limits: &Limits<'_>) -> Result<Report, RootErro
         end: End::Depth,
         sights: Sights::default(),
     };
-    let first = roots.iter().zip(0u32..).filter(|(root, _)| seen.insert(fingerprint::of(root)));
+    let first = roots.iter().zip(0u32..).filter(|(root, _)| seen.insert(fingerprint::of(root, &setting)));
     let mut levels: Vec<Vec<Leaf>> = vec![first.map(|(_, parent)| Leaf { parent, action: None }).collect()];
     while report.depth < limits.depth {
         let level = Level {
@@ -260,7 +260,7 @@ impl<'a> Walker<'a> {
             let mut child = cluster.clone();
             harvest.transitions += 1;
             match self.player.play(&mut child, action) {
-                Ok(()) if self.level.seen.insert(fingerprint::of(&child)) => {
+                Ok(()) if self.level.seen.insert(fingerprint::of(&child, &self.level.setting)) => {
                     // The table of states is full long before a level has 2^32 of them.
                     let parent = u32::try_from(leaf).unwrap_or(u32::MAX);
                     children.push(Leaf { parent, action: Some(action) });

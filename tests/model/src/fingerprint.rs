@@ -10,15 +10,18 @@ use heartline_core::time::Instant;
 
 use crate::action::Wire;
 use crate::cluster::{Cluster, Frame, Host, link, member};
-use crate::setting::DEADTIME;
+use crate::setting::{DEADTIME, Setting};
 
 /// 64 bits: among a hundred million states, one pair is taken for one by mistake with a chance of 1 in 3,700.
 #[must_use]
-pub fn of(cluster: &Cluster) -> u64 {
+pub fn of(cluster: &Cluster, setting: &Setting) -> u64 {
     let mut hasher = DefaultHasher::new();
     let now = cluster.now;
     let left = |since: Instant| (since + DEADTIME).since(now);
-    (cluster.budget, cluster.tenancy, cluster.late.len()).hash(&mut hasher);
+    (cluster.budget, cluster.late.len()).hash(&mut hasher);
+    // What only excuses: it matters where there is something to be excused.
+    let (overlap_counts, move_counts) = (!setting.fencing, !setting.auto_failback);
+    move_counts.then_some(cluster.tenancy).hash(&mut hasher);
     for (at, host) in (0u8..).zip(&cluster.hosts) {
         (host.generation, host.stalled, host.service, host.node.is_some()).hash(&mut hasher);
         host.heard.map(|(_, _, heard)| left(heard)).hash(&mut hasher);
@@ -27,14 +30,15 @@ pub fn of(cluster: &Cluster) -> u64 {
             (job.work, job.cancelled, job.shot, host.awaits(job)).hash(&mut hasher);
         }
         if let Some(node) = &host.node {
-            left(host.attentive_since).hash(&mut hasher);
+            (overlap_counts || move_counts).then(|| left(host.attentive_since)).hash(&mut hasher);
             node.hash_future(now, &mut hasher);
             hash_what_it_will_confirm(node, at, cluster.host(1 - at), &mut hasher);
         }
     }
     for (from, lines) in (0u8..).zip(&cluster.wires) {
         for (at, line) in (0u8..).zip(lines) {
-            (line.cut, line.disturbed.map(left), line.frames.len()).hash(&mut hasher);
+            (line.cut, line.frames.len()).hash(&mut hasher);
+            line.disturbed.filter(|_| overlap_counts).map(left).hash(&mut hasher);
             for frame in &line.frames {
                 hash_frame(cluster, Wire { from, link: at }, frame, &mut hasher);
             }
@@ -64,7 +68,7 @@ fn hash_confirmation(of: &Node, confirmed: Sequence, hasher: &mut impl Hasher) {
 
 /// What a frame will be to its receiver, now and after any others of those under way.
 fn hash_frame(cluster: &Cluster, wire: Wire, frame: &Frame, hasher: &mut impl Hasher) {
-    let number = (frame.generation, frame.sequence);
+    let number = frame.number();
     (frame.generation, rank(cluster, wire.from, number)).hash(hasher);
     let message = &frame.message;
     (message.phase, message.pings, &message.groups, &message.lines).hash(hasher);
@@ -85,11 +89,8 @@ fn hash_frame(cluster: &Cluster, wire: Wire, frame: &Frame, hasher: &mut impl Ha
 fn rank(cluster: &Cluster, from: u8, number: (Generation, Sequence)) -> usize {
     let late = cluster.late.iter().filter(|(wire, _)| wire.from == from).map(|(_, frame)| frame);
     let under_way = cluster.wires[usize::from(from)].iter().flat_map(|line| &line.frames);
-    let mut older: Vec<(Generation, Sequence)> = under_way
-        .chain(late)
-        .map(|frame| (frame.generation, frame.sequence))
-        .filter(|other| *other < number)
-        .collect();
+    let mut older: Vec<(Generation, Sequence)> =
+        under_way.chain(late).map(|frame| frame.number()).filter(|other| *other < number).collect();
     older.sort_unstable();
     older.dedup();
     older.len()

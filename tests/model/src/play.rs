@@ -95,10 +95,7 @@ impl Player {
             cluster.budget = cluster.budget.saturating_sub(1);
         }
         match action {
-            Action::Deliver(wire) => {
-                let frame = cluster.line_mut(wire).frames.remove(0);
-                self.deliver(cluster, wire, &frame)?;
-            }
+            Action::Deliver(from) => self.deliver_all(cluster, from)?,
             Action::DeliverLate(at) => {
                 let (wire, frame) = cluster.late.remove(usize::from(at));
                 self.deliver(cluster, wire, &frame)?;
@@ -182,12 +179,24 @@ impl Player {
         self.step(cluster, host, Input::Tick)
     }
 
+    /// One after the other, copy by copy; the first one is the news.
+    fn deliver_all(&mut self, cluster: &mut Cluster, from: u8) -> Result<(), Violation> {
+        let Some(oldest) = cluster.oldest(from) else { return Ok(()) };
+        for wire in self.wires().filter(|wire| wire.from == from) {
+            let frames = &mut cluster.line_mut(wire).frames;
+            if frames.first().is_some_and(|frame| frame.number() == oldest) {
+                let frame = frames.remove(0);
+                self.deliver(cluster, wire, &frame)?;
+            }
+        }
+        Ok(())
+    }
+
     fn deliver(&mut self, cluster: &mut Cluster, wire: Wire, frame: &Frame) -> Result<(), Violation> {
         let host = 1 - wire.from;
         let now = cluster.now;
         let heard = &mut cluster.hosts[usize::from(host)].heard;
-        let number = (frame.generation, frame.sequence);
-        if heard.is_none_or(|(generation, sequence, _)| number > (generation, sequence)) {
+        if heard.is_none_or(|(generation, sequence, _)| frame.number() > (generation, sequence)) {
             *heard = Some((frame.generation, frame.sequence, now));
         }
         self.step(cluster, host, Input::Frame { link: link(wire), bytes: &frame.bytes })

@@ -5,7 +5,7 @@ use heartline_core::effect::Work;
 use heartline_core::time::Duration;
 
 use crate::action::{Action, Ordered, Wire};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, LIVES};
 
 /// All that may happen next, in an order that depends on nothing else. `late` is by how much a deadline may be missed.
 pub fn actions(cluster: &Cluster, links: u8, late: Duration, list: &mut Vec<Action>) {
@@ -20,11 +20,8 @@ pub fn actions(cluster: &Cluster, links: u8, late: Duration, list: &mut Vec<Acti
         if faults {
             list.extend([Action::Lose(wire), Action::HoldUp(wire)]);
         }
-        if cluster.host(1 - wire.from).is_awake() {
-            list.push(Action::Deliver(wire));
-            if faults {
-                list.push(Action::Repeat(wire));
-            }
+        if faults && cluster.host(1 - wire.from).is_awake() {
+            list.push(Action::Repeat(wire));
         }
     }
     for (at, (wire, _)) in (0u8..).zip(&cluster.late) {
@@ -33,6 +30,9 @@ pub fn actions(cluster: &Cluster, links: u8, late: Duration, list: &mut Vec<Acti
         }
     }
     for host in 0..2u8 {
+        if cluster.waits_for(host) && cluster.host(host).is_awake() {
+            list.push(Action::Deliver(1 - host));
+        }
         host_actions(cluster, host, late, list);
     }
     if wires().any(|wire| cluster.line(wire).cut) {
@@ -50,7 +50,9 @@ fn host_actions(cluster: &Cluster, host: u8, late: Duration, list: &mut Vec<Acti
     let (place, other) = (cluster.host(host), cluster.host(1 - host));
     let faults = cluster.budget > 0;
     if place.node.is_none() {
-        list.push(Action::Boot(host));
+        if place.generation < LIVES {
+            list.push(Action::Boot(host));
+        }
         if faults && place.may_run() {
             list.push(Action::PowerCut(host));
         }

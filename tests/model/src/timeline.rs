@@ -76,9 +76,13 @@ const fn sign(service: Service) -> char {
 /// An action with the frame or the job that it is about.
 fn describe(cluster: &Cluster, action: Action) -> String {
     let frame = match action {
-        Action::Deliver(wire) | Action::Lose(wire) | Action::HoldUp(wire) | Action::Repeat(wire) => {
-            cluster.line(wire).frames.first()
-        }
+        Action::Deliver(from) => cluster.oldest(from).and_then(|oldest| {
+            cluster.wires[usize::from(from)]
+                .iter()
+                .flat_map(|line| &line.frames)
+                .find(|frame| frame.number() == oldest)
+        }),
+        Action::Lose(wire) | Action::HoldUp(wire) | Action::Repeat(wire) => cluster.line(wire).frames.first(),
         Action::DeliverLate(at) => cluster.late.get(usize::from(at)).map(|(_, frame)| frame),
         Action::JobEnds(host, at) | Action::JobFails(host, at) => {
             let work = cluster.host(host).jobs.get(usize::from(at)).map(|job| job.work);
