@@ -5,6 +5,7 @@ mod bench;
 mod core_thumb;
 mod demo;
 mod lint;
+mod model;
 mod packages;
 mod process;
 mod service_starts;
@@ -50,6 +51,12 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
+    /// Explore every interleaving of two nodes, one group and a few faults, and check the promises of the design.
+    Model {
+        /// What the explorer is to be told, e.g. `--minutes 10`, `--depth 12`, `--setting fencing-stay-one-link`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Build the core for a Cortex-M3, without an allocator.
     CoreThumb,
     /// Check formatting, lints, documentation, licences and the sources of dependencies.
@@ -65,6 +72,7 @@ fn main() -> ExitCode {
         Command::Test { arguments } => test::run(&workspace, &arguments),
         Command::Demo { arguments } => demo::run(&workspace, &arguments),
         Command::Bench { install_peers, arguments } => bench::run(&workspace, install_peers, &arguments),
+        Command::Model { arguments } => model::run(&workspace, &arguments),
         Command::CoreThumb => core_thumb::run(&workspace),
         Command::Lint => lint::run(&workspace),
         Command::Tidy => tidy::run(&workspace),

@@ -18,8 +18,10 @@ pub(super) fn next(node: &Node) -> Instant {
         (node.phase == Phase::Starting).then_some(node.started + initdead).filter(|at| *at > now);
     let idle = node.config.groups().filter(|group| node.group(*group).activity == Activity::Idle);
     let waits = idle.filter_map(|group| node.wait_for_preferred(group)).filter(|at| *at > now);
+    let listened = node.listening.then_some(now);
     let leaving = node.leaving.map(|(limit, _)| limit);
-    let own = [Some(node.next_heartbeat), node.pings.next_deadline(&node.config), start_over, leaving];
+    let own =
+        [Some(node.next_heartbeat), node.pings.next_deadline(&node.config), start_over, listened, leaving];
     let earliest = silence.chain(fences).chain(waits).chain(own.into_iter().flatten()).min();
     earliest.unwrap_or(node.next_heartbeat)
 }

@@ -32,6 +32,7 @@ impl Node {
             next_heartbeat,
             spoke_at,
             spoken,
+            listening,
             unscheduled,
             reply_due,
             leaving,
@@ -53,7 +54,7 @@ impl Node {
         (*phase == Phase::Starting).then(|| left(*started + intervals.initdead)).hash(hasher);
         (left(*next_heartbeat), left(self.next_deadline())).hash(hasher);
         left(*spoke_at + intervals.deadtime).hash(hasher);
-        spoken.hash(hasher);
+        (spoken, listening).hash(hasher);
         leaving.map(|(limit, said)| (left(limit), self.sequence >= said)).hash(hasher);
         for (_, member) in self.others() {
             member.hash_future(now, *started, &self.config, hasher);

@@ -49,6 +49,8 @@ pub struct Node {
     /// When the newest frame was sent.
     spoke_at: Instant,
     spoken: speak::Spoken,
+    /// Stalled a moment ago: nothing is taken before the next tick, when all that was said meanwhile has been heard.
+    listening: bool,
     /// Heartbeats sent out of turn since the last regular one.
     unscheduled: u8,
     /// Somebody waits for our word.
@@ -87,6 +89,7 @@ impl Node {
             next_heartbeat: now,
             spoke_at: now,
             spoken: speak::Spoken::default(),
+            listening: false,
             unscheduled: 0,
             reply_due: false,
             leaving: None,
@@ -112,7 +115,10 @@ impl Node {
         self.last_step = now;
         match input {
             Input::Frame { link, bytes } => self.hear(now, link, bytes, effects),
-            Input::Tick => self.judge_silence(now, effects),
+            Input::Tick => {
+                self.listening = false;
+                self.judge_silence(now, effects);
+            }
             Input::Pong(ping) => self.pings.answered(now, ping, effects),
             Input::JobEnded { job, outcome } => self.job_ended(now, job, outcome, effects),
             Input::Order { id, command } => self.take_order(id, command, effects),
