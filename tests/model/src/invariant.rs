@@ -3,6 +3,7 @@
 use heartline_core::Node;
 use heartline_core::group::Activity;
 use heartline_core::ids::GroupIndex;
+use heartline_core::message::Stance;
 
 use crate::cluster::{Cluster, Service, member};
 use crate::setting::{DEADTIME, Setting};
@@ -50,10 +51,17 @@ pub fn check_start(cluster: &Cluster, setting: &Setting, host: u8) -> Result<(),
     }
     let tenancy = cluster.tenancy;
     let moves = tenancy.holder == Some(other);
-    if !setting.auto_failback && moves && !tenancy.failure && !tenancy.order {
+    // An order may be older than the start that it undoes.
+    let ordered =
+        stance(cluster, host) == Some(Stance::Ordered) || stance(cluster, other) == Some(Stance::Standby);
+    if !setting.auto_failback && moves && !tenancy.failure && !tenancy.order && !ordered {
         return Err(Violation::MovedWithoutReason);
     }
     Ok(())
+}
+
+fn stance(cluster: &Cluster, host: u8) -> Option<Stance> {
+    cluster.host(host).node.as_ref()?.group_here(GROUP).map(|group| group.stance())
 }
 
 /// What must hold after every action.
