@@ -121,6 +121,28 @@ mod tests {
         }
 
         #[test]
+        fn bids_are_in_one_order(bids in any_bids()) {
+            for (one, other, third) in bids.iter().flat_map(|one| {
+                let bids = &bids;
+                bids.iter().flat_map(move |other| bids.iter().map(move |third| (one, other, third)))
+            }) {
+                prop_assert_eq!(one.cmp(other), other.cmp(one).reverse());
+                prop_assert!(!(one < other && other < third) || one < third);
+            }
+        }
+
+        #[test]
+        fn the_winner_is_fit_and_nobody_fit_bids_more(bids in any_bids()) {
+            match winner(bids.iter().copied()) {
+                Some(best) => {
+                    prop_assert!(best.is_fit());
+                    prop_assert!(bids.iter().all(|bid| !bid.is_fit() || *bid <= best));
+                }
+                None => prop_assert!(bids.iter().all(|bid| !bid.is_fit())),
+            }
+        }
+
+        #[test]
         fn two_members_never_bid_the_same(bids in any_bids()) {
             for (at, one) in bids.iter().enumerate() {
                 prop_assert!(bids[at + 1..].iter().all(|other| one != other));

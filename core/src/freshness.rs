@@ -24,7 +24,7 @@ struct Life {
 }
 
 /// What a frame is to us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// The first frame of this member since our start.
     FirstContact,
@@ -57,6 +57,12 @@ impl Freshness {
             return Verdict::Restarted;
         }
         life.admit(sequence)
+    }
+
+    /// What a frame would be if it came now; nothing is remembered.
+    #[must_use]
+    pub fn judge(mut self, generation: Generation, sequence: Sequence) -> Verdict {
+        self.admit(generation, sequence)
     }
 
     /// The life that is current.
@@ -122,7 +128,64 @@ mod tests {
         }
     }
 
+    /// Remembers every frame, and so needs no window but to forget like the real one.
+    #[derive(Default)]
+    struct Naive {
+        generation: Option<u32>,
+        seen: std::collections::BTreeSet<u64>,
+    }
+
+    impl Naive {
+        fn admit(&mut self, generation: u32, sequence: u64) -> Verdict {
+            let newest = self.seen.last().copied();
+            let verdict = match (self.generation, newest) {
+                (Some(current), _) if generation < current => return Verdict::OldGeneration,
+                (Some(current), _) if generation > current => Verdict::Restarted,
+                (Some(_), Some(newest)) if sequence > newest => Verdict::News,
+                (Some(_), Some(newest)) if newest - sequence >= WINDOW => return Verdict::OutsideWindow,
+                (Some(_), Some(_)) if self.seen.contains(&sequence) => return Verdict::Copy,
+                (Some(_), Some(_)) => Verdict::Late,
+                (None, _) | (_, None) => Verdict::FirstContact,
+            };
+            if verdict == Verdict::Restarted {
+                self.seen.clear();
+            }
+            self.generation = Some(generation);
+            self.seen.insert(sequence);
+            verdict
+        }
+    }
+
+    /// Frames that stay near each other, with jumps about the size of the window and to the ends of the numbers.
+    fn any_frames() -> impl Strategy<Value = std::vec::Vec<(u32, u64)>> {
+        let sequence = prop_oneof![8 => 0u64..200, 1 => WINDOW..4 * WINDOW, 1 => u64::MAX - 70..=u64::MAX];
+        prop::collection::vec((prop_oneof![9 => Just(2u32), 1 => 1u32..4], sequence), 1..400)
+    }
+
     proptest! {
+        #[test]
+        fn the_window_judges_as_if_it_remembered_everything(frames in any_frames()) {
+            let (mut freshness, mut naive) = (Freshness::default(), Naive::default());
+            for (generation, sequence) in frames {
+                let judged = freshness.judge(Generation(generation), Sequence(sequence));
+                let verdict = freshness.admit(Generation(generation), Sequence(sequence));
+                prop_assert_eq!(judged, verdict);
+                prop_assert_eq!(verdict, naive.admit(generation, sequence), "{}:{}", generation, sequence);
+            }
+        }
+
+        #[test]
+        fn neither_life_nor_newest_frame_ever_goes_back(frames in any_frames()) {
+            let mut freshness = Freshness::default();
+            let mut before = (None, None);
+            for (generation, sequence) in frames {
+                freshness.admit(Generation(generation), Sequence(sequence));
+                let now = (freshness.generation(), freshness.newest());
+                prop_assert!(now >= before, "{:?} after {:?}", now, before);
+                before = now;
+            }
+        }
+
         #[test]
         fn no_frame_is_news_or_late_twice(frames in prop::collection::vec((1u32..4, 0u64..200), 1..400)) {
             let mut freshness = Freshness::default();

@@ -34,6 +34,14 @@ pub struct LinkRecord {
     newest: Option<Sequence>,
 }
 
+impl LinkRecord {
+    /// Whether the link has brought no such frame, nor a later one, in the member's present life.
+    #[must_use]
+    pub fn is_new(&self, sequence: Sequence) -> bool {
+        self.newest.is_none_or(|newest| sequence > newest)
+    }
+}
+
 /// How far the fencing of a dead member has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fence {
@@ -134,6 +142,12 @@ impl Member {
         self.freshness.generation()
     }
 
+    /// Which of its frames have come.
+    #[must_use]
+    pub const fn freshness(&self) -> Freshness {
+        self.freshness
+    }
+
     /// The dead time that it announces.
     #[must_use]
     pub const fn deadtime(&self) -> Duration {
@@ -197,7 +211,7 @@ impl Member {
     /// Notes that a link brought an authentic frame. Gives false for one that this link had brought before.
     pub(crate) fn link_brought(&mut self, now: Instant, link: LinkIndex, sequence: Sequence) -> bool {
         let Some(record) = self.links.get_mut(usize::from(link.0)) else { return false };
-        if record.newest.is_some_and(|newest| sequence <= newest) {
+        if !record.is_new(sequence) {
             return false;
         }
         record.newest = Some(sequence);

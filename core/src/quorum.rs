@@ -7,6 +7,8 @@
 //! than its hardware watchdog allows, the watchdog, which is not fed any more, ends it. The others need only wait as
 //! long as that (rule 4 of ownership, design section 4).
 
+use core::hash::{Hash, Hasher};
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Sequence;
@@ -38,6 +40,14 @@ impl Ballots {
     pub(crate) fn end(&self, frame: Sequence, newest: Sequence) -> Option<Instant> {
         let age = newest.0.checked_sub(frame.0)?;
         (age < REMEMBERED as u64).then(|| self.ends[place(frame)])
+    }
+
+    /// For explorers: how long each remembered frame is still a vote.
+    pub(crate) fn hash_future(&self, now: Instant, newest: Sequence, hasher: &mut impl Hasher) {
+        for age in 0..REMEMBERED as u64 {
+            let end = newest.0.checked_sub(age).map(|frame| self.ends[place(Sequence(frame))]);
+            end.map(|end| end.since(now)).hash(hasher);
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod core_thumb;
 mod coverage;
 mod demo;
 mod lint;
+mod model;
 mod packages;
 mod process;
 mod service_starts;
@@ -53,6 +54,12 @@ enum Command {
     },
     /// Count which lines of the core its tests and the simulator reach.
     Coverage(coverage::Options),
+    /// Explore every interleaving of two nodes, one group and a few faults, and check the promises of the design.
+    Model {
+        /// What the explorer is to be told, e.g. `--minutes 10`, `--depth 12`, `--setting fencing-stay-one-link`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Build the core for a Cortex-M3, without an allocator.
     CoreThumb,
     /// Check formatting, lints, documentation, licences and the sources of dependencies.
@@ -69,6 +76,7 @@ fn main() -> ExitCode {
         Command::Demo { arguments } => demo::run(&workspace, &arguments),
         Command::Bench { install_peers, arguments } => bench::run(&workspace, install_peers, &arguments),
         Command::Coverage(options) => coverage::run(&workspace, &options),
+        Command::Model { arguments } => model::run(&workspace, &arguments),
         Command::CoreThumb => core_thumb::run(&workspace),
         Command::Lint => lint::run(&workspace),
         Command::Tidy => tidy::run(&workspace),

@@ -20,11 +20,13 @@ pub(super) fn next(node: &Node) -> Instant {
     let waits = idle.filter_map(|group| node.wait_for_preferred(group)).filter(|at| *at > now);
     let watchdogs =
         node.others().filter_map(|(_, member)| node.watchdog_has_fired_at(member)).filter(|at| *at > now);
+    let listened = node.listening.then_some(now);
     let leaving = node.leaving.map(|(limit, _)| limit);
     let own = [
         Some(node.next_heartbeat),
         node.pings.next_deadline(&node.config),
         start_over,
+        listened,
         leaving,
         node.quorum_deadline(),
     ];

@@ -100,7 +100,7 @@ impl Node {
             effects.say(Notice::ClaimWithdrawn { group, winner: held_elsewhere.or(winner) });
             return;
         }
-        if self.is_granted(now, group, from, effects) {
+        if self.is_granted(now, group, from, effects) && !self.listening {
             self.start(now, group, effects);
         }
     }

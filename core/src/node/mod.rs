@@ -1,9 +1,11 @@
 //! A node: the order of business of one step, and what can be read of its state. The work is in the rooms below:
 //! `hearing` (frames in), `watch` (silence), `jobs` (outcomes), `decide` (ownership), `orders` (operators), `speak`
-//! (heartbeats out), `deadlines`, `record` (what a flight recorder needs).
+//! (heartbeats out), `deadlines`, `record` (what a flight recorder needs), `future` (what of all this matters, for
+//! explorers).
 
 mod deadlines;
 mod decide;
+mod future;
 mod hearing;
 mod jobs;
 mod orders;
@@ -53,6 +55,8 @@ pub struct Node {
     /// When the newest frame was sent.
     spoke_at: Instant,
     spoken: speak::Spoken,
+    /// Stalled a moment ago: nothing is taken before the next tick, when all that was said meanwhile has been heard.
+    listening: bool,
     /// Heartbeats sent out of turn since the last regular one.
     unscheduled: u8,
     /// Somebody waits for our word.
@@ -94,6 +98,7 @@ impl Node {
             next_heartbeat: now,
             spoke_at: now,
             spoken: speak::Spoken::default(),
+            listening: false,
             unscheduled: 0,
             reply_due: false,
             leaving: None,
@@ -122,7 +127,10 @@ impl Node {
         self.last_step = now;
         match input {
             Input::Frame { link, bytes } => self.hear(now, link, bytes, effects),
-            Input::Tick => self.judge_silence(now, effects),
+            Input::Tick => {
+                self.listening = false;
+                self.judge_silence(now, effects);
+            }
             Input::Pong(ping) => self.pings.answered(now, ping, effects),
             Input::Watchdog(timeout) => self.majority.watchdog = timeout,
             Input::JobEnded { job, outcome } => self.job_ended(now, job, outcome, effects),

@@ -1,5 +1,7 @@
 //! Operators' orders: they change bids, and are answered once the groups are where the bids put them.
 
+use core::hash::{Hash, Hasher};
+
 use serde::{Deserialize, Serialize};
 
 use super::Node;
@@ -20,11 +22,18 @@ pub(super) struct Order {
     pub(super) groups: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 enum Kind {
     Standby,
     Takeover,
     Retire,
+}
+
+impl Order {
+    /// What matters for the future; its name is for its shell alone.
+    pub(super) fn hash_future(&self, hasher: &mut impl Hasher) {
+        (self.kind, self.groups).hash(hasher);
+    }
 }
 
 /// How far an order has come with one group.

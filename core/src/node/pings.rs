@@ -1,6 +1,8 @@
 //! Ping nodes: which of them answer, and how many count for the bids. The count changes only after it has held for a
 //! while, for both nodes lose a router at slightly different moments and nothing should move for that.
 
+use core::hash::{Hash, Hasher};
+
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +14,7 @@ use crate::notice::Notice;
 use crate::time::Instant;
 
 /// Whether a ping node answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PingState {
     /// Not heard yet and its dead time since our start is not over: given the benefit of the doubt.
     Unheard,
@@ -114,6 +116,15 @@ impl Pings {
         let alive = self.all.iter().filter(|ping| ping.state != PingState::Dead);
         let silence = alive.map(|ping| ping.heard + config.intervals.deadping).min();
         [silence, self.weigh_at(config)].into_iter().flatten().min()
+    }
+
+    /// What matters for the future, times as what is left of them.
+    pub(super) fn hash_future(&self, now: Instant, config: &Config, hasher: &mut impl Hasher) {
+        for ping in &self.all {
+            (ping.state, (ping.heard + config.intervals.deadping).since(now)).hash(hasher);
+        }
+        (self.counted, self.candidate.map(|(count, _)| count)).hash(hasher);
+        self.weigh_at(config).map(|due| due.since(now)).hash(hasher);
     }
 
     /// Our own stall is no silence of theirs.

@@ -18,7 +18,7 @@ use crate::quorum::{lengthened, votes_needed};
 use crate::time::{Duration, Instant};
 
 /// What this node knows of the majority.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Hash, Serialize, Deserialize)]
 pub(super) struct Majority {
     /// Whether we had it at the end of the last step.
     had: bool,

@@ -15,7 +15,7 @@ use crate::planted::{Bug, planted};
 use crate::time::{Duration, Instant};
 
 /// What was said last, without the parts that change with every frame heard.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub(super) struct Spoken {
     phase: Option<Phase>,
     pings: u8,

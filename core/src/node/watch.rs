@@ -11,13 +11,15 @@ use crate::time::{Duration, Instant};
 
 impl Node {
     /// A node that said nothing for its dead time (stopped, swapped, paused) may be held for dead, and must first hear
-    /// what was said meanwhile: everybody's silence begins anew, and acknowledgements from before it are worth nothing.
+    /// what was said meanwhile: everybody's silence begins anew, acknowledgements from before it are worth nothing,
+    /// and those that are held for dead already may have come back.
     pub(super) fn notice_stall(&mut self, now: Instant, effects: &mut Effects) {
         let silence = now.since(self.spoke_at);
         if silence < self.config.intervals.deadtime || self.gone || planted(Bug::StallForgotten) {
             return;
         }
         effects.say(Notice::Stalled(silence));
+        self.listening = true;
         for member in &mut self.members {
             member.silent_since = now;
             member.links.iter_mut().filter(|link| link.up).for_each(|link| link.heard = Some(now));

@@ -11,8 +11,8 @@ use world::{DEADTIME, INITDEAD, KEEPALIVE, Setting, World};
 
 use crate::config::StopFailure;
 use crate::effect::Answer;
-use crate::ids::{GroupIndex, LinkIndex, PingIndex, Sequence};
-use crate::input::{Command, Input, Scope};
+use crate::ids::{GroupIndex, JobId, LinkIndex, PingIndex, Sequence};
+use crate::input::{Command, Input, Outcome, Scope};
 use crate::member::Presence;
 use crate::message::{GroupState, Phase, Stance};
 use crate::notice::{Notice, ReleaseCause};
@@ -511,4 +511,22 @@ fn a_release_names_its_reason() {
     let named = Notice::Releasing { group: GROUP, cause: ReleaseCause::HigherBid(heir) };
     assert!(world.said(0, |notice| *notice == named));
     assert_eq!(world.node(0).phase(), Phase::Active);
+}
+
+#[test]
+fn after_a_stall_nothing_is_taken_before_what_was_said_meanwhile_is_heard() {
+    let mut world = World::new(&Setting { auto_failback: false, ..Setting::default() });
+    world.hosts[0].hangs = true;
+    world.boot(0);
+    world.run(INITDEAD + KEEPALIVE);
+    assert!(world.said(0, |notice| matches!(notice, Notice::MemberDead { .. })));
+    world.hosts[0].stalled = true;
+    world.boot(1);
+    world.run(INITDEAD + DEADTIME);
+    assert_eq!(world.owners(0), [1]);
+    // The end of the first look comes in before the frames that waited.
+    world.hosts[0].stalled = false;
+    world.step(0, Input::JobEnded { job: JobId(1), outcome: Outcome::NotRunning });
+    assert_eq!(world.owners(0), [1]);
+    assert_eq!(world.node(0).next_deadline(), world.now, "it wants to know when everything was handed in");
 }

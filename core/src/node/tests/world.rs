@@ -59,6 +59,8 @@ pub(super) struct World {
     pub(super) answers: BTreeMap<u32, Answer>,
     pub(super) frames_sent: u64,
     pub(super) may_overlap: bool,
+    /// The epoch of each group on each host after the last step of its present life and configuration.
+    epochs: BTreeMap<(usize, u8), ((u32, [u8; 4]), u32)>,
     pub(super) announced: u32,
     pub(super) fencing_works: bool,
     pub(super) weather: Weather,
@@ -185,6 +187,7 @@ impl World {
             answers: BTreeMap::new(),
             frames_sent: 0,
             may_overlap: false,
+            epochs: BTreeMap::new(),
             announced: 0,
             fencing_works: true,
             weather: Weather::default(),
@@ -367,6 +370,7 @@ impl World {
         let mut effects = Effects::new();
         let Some(node) = &mut self.hosts[host].node else { return };
         node.step(self.now, input, &mut effects);
+        self.check_epochs(host, &effects);
         for effect in effects.iter() {
             self.carry_out(host, effect, effects.frame());
         }
@@ -432,6 +436,33 @@ impl World {
         // The frame that says so is the next one.
         if node.majority.watchdog.is_none() {
             self.schedule(self.now, Event::Watchdog { host, timeout });
+        }
+    }
+
+    /// No epoch goes back within a life and a configuration, but that of what is found running at its start, which is nobody's yet; and a
+    /// claim is newer than all that its node has heard of.
+    fn check_epochs(&mut self, host: usize, effects: &Effects) {
+        let Some(node) = &self.hosts[host].node else { return };
+        for group in node.config().groups() {
+            let here = node.group_here(group).expect("the group exists");
+            let seen = ((self.hosts[host].generation, node.config().digest), here.epoch().0);
+            let before = self.epochs.insert((host, group.0), seen).filter(|(life, _)| *life == seen.0);
+            let claimed = effects.iter().any(
+                |effect| matches!(effect, Effect::Notice(Notice::Claiming { group: claimed, .. }) if claimed == group),
+            );
+            if let Some((_, before)) = before.filter(|_| here.found_running.is_none()) {
+                assert!(seen.1 >= before, "epoch {} after {before} on host {host}", seen.1);
+                assert!(!claimed || seen.1 > before, "claimed under the old epoch {before} on host {host}");
+            }
+            let heard = node
+                .config()
+                .others()
+                .filter_map(|other| node.member(other))
+                .map(|member| member.report(group));
+            assert!(
+                !claimed || heard.into_iter().all(|report| report.epoch.0 < seen.1),
+                "an epoch that was heard already"
+            );
         }
     }
 
