@@ -4,6 +4,7 @@
 mod bench;
 mod core_thumb;
 mod demo;
+mod fuzz;
 mod lint;
 mod packages;
 mod process;
@@ -50,6 +51,8 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
+    /// Run every fuzz target for a while, from the committed corpus on, and print one table.
+    Fuzz(fuzz::Options),
     /// Build the core for a Cortex-M3, without an allocator.
     CoreThumb,
     /// Check formatting, lints, documentation, licences and the sources of dependencies.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Test { arguments } => test::run(&workspace, &arguments),
         Command::Demo { arguments } => demo::run(&workspace, &arguments),
         Command::Bench { install_peers, arguments } => bench::run(&workspace, install_peers, &arguments),
+        Command::Fuzz(options) => fuzz::run(&workspace, &options),
         Command::CoreThumb => core_thumb::run(&workspace),
         Command::Lint => lint::run(&workspace),
         Command::Tidy => tidy::run(&workspace),
