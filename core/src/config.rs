@@ -141,7 +141,8 @@ pub struct Parts<'a> {
     pub pings: usize,
 }
 
-const LONGEST_INTERVAL: Duration = Duration::from_millis(3_600_000);
+/// The longest dead time; the initial dead time may be a day.
+pub const LONGEST_DEADTIME: Duration = Duration::from_millis(3_600_000);
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
 impl Config {
@@ -261,8 +262,8 @@ fn check_intervals(intervals: &Intervals) -> Result<(), ConfigError> {
     let Intervals { keepalive, deadtime, .. } = *intervals;
     let fits = keepalive >= SHORTEST_INTERVAL
         && deadtime > keepalive.times(2)
-        && deadtime <= LONGEST_INTERVAL
-        && intervals.initdead <= LONGEST_INTERVAL.times(24);
+        && deadtime <= LONGEST_DEADTIME
+        && intervals.initdead <= LONGEST_DEADTIME.times(24);
     if fits { Ok(()) } else { Err(ConfigError::Intervals) }
 }
 

@@ -5,6 +5,7 @@ mod bench;
 mod core_thumb;
 mod coverage;
 mod demo;
+mod fuzz;
 mod lint;
 mod model;
 mod packages;
@@ -60,6 +61,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Run every fuzz target for a while, from the committed corpus on, and print one table.
+    Fuzz(fuzz::Options),
     /// Build the core for a Cortex-M3, without an allocator.
     CoreThumb,
     /// Check formatting, lints, documentation, licences and the sources of dependencies.
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Command::Bench { install_peers, arguments } => bench::run(&workspace, install_peers, &arguments),
         Command::Coverage(options) => coverage::run(&workspace, &options),
         Command::Model { arguments } => model::run(&workspace, &arguments),
+        Command::Fuzz(options) => fuzz::run(&workspace, &options),
         Command::CoreThumb => core_thumb::run(&workspace),
         Command::Lint => lint::run(&workspace),
         Command::Tidy => tidy::run(&workspace),

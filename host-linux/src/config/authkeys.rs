@@ -1,5 +1,7 @@
 //! The reader of `authkeys`. No message and no diagnostic ever shows a secret.
 
+use heartline_core::limits::MAX_SECRET;
+
 use super::diagnostics::{Diagnostics, Severity};
 use super::model::{AuthKey, AuthMethod, KeyFile};
 use super::source::{Finding, Line, SourceFile, Span, count};
@@ -152,6 +154,10 @@ impl Reader<'_> {
                 ));
             }
         };
+        if let ([field, ..], true) = (rest, secret.len() > MAX_SECRET) {
+            let message = format!("a key of {} bytes", secret.len());
+            return Err(field.span.finding(message, format!("write {MAX_SECRET} bytes at most")));
+        }
         let key = AuthKey { number, method, secret: secret.to_vec() };
         match self.keys.iter_mut().find(|(known, _)| known.number == number) {
             Some(entry) => {

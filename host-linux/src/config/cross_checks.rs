@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use heartline_core::config::LONGEST_DEADTIME;
+use heartline_core::ids::NodeId;
+
 use super::diagnostics::Severity;
 use super::ha_cf::HaCf;
 use super::model::Times;
+use super::source::Span;
 
 /// The most members.
 pub(super) const NODES_MAX: usize = 16;
@@ -53,6 +57,13 @@ fn check_nodes(ha_cf: &mut HaCf<'_>) {
         );
         ha_cf.diagnostics.error(ha_cf.file, finding);
     }
+    for (at, (node, place)) in ha_cf.nodes.iter().enumerate() {
+        let same = |(other, _): &&(String, Span)| NodeId::of(other) == NodeId::of(node);
+        if let Some((other, _)) = ha_cf.nodes[..at].iter().find(same) {
+            let message = format!("`{node}` and `{other}` have the same 16-bit identity on the wire");
+            ha_cf.diagnostics.error(ha_cf.file, place.finding(message, "rename one of the two"));
+        }
+    }
 }
 
 fn check_times(ha_cf: &mut HaCf<'_>) -> Times {
@@ -78,6 +89,11 @@ fn check_times(ha_cf: &mut HaCf<'_>) -> Times {
             message,
             "make deadtime more than twice keepalive, best four times and more",
         );
+    }
+    let longest = Duration::from_micros(LONGEST_DEADTIME.micros());
+    if deadtime > longest {
+        let message = format!("dead time {} is longer than {}", show(deadtime), show(longest));
+        refuse(ha_cf, "deadtime", message, "make deadtime an hour at most; seconds are usual");
     }
     if times.initdead < deadtime {
         let initdead = show(times.initdead);

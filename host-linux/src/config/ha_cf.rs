@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use heartline_core::limits::MAX_CLUSTER_NAME;
+
 use super::diagnostics::Diagnostics;
 use super::directives::{self, DIRECTIVES, Directive, Outcome, Treatment, WHY_NOT_PACEMAKER};
 use super::model::{FenceDevice, Logging, Medium, OperationLimits, PingNode, RespawnClient, StopFailure};
@@ -261,6 +263,10 @@ fn rest_of_line<'t>(text: &'t str, name: Word<'_>) -> Word<'t> {
 }
 
 pub(super) fn cluster(ha_cf: &mut HaCf<'_>, word: Word<'_>) -> Outcome {
+    if word.text.len() > MAX_CLUSTER_NAME {
+        let message = format!("a cluster's name of {} bytes", word.text.len());
+        return Err(word.finding(message, format!("write {MAX_CLUSTER_NAME} bytes at most")));
+    }
     ha_cf.cluster = word.text.to_owned();
     Ok(())
 }

@@ -47,8 +47,11 @@ pub(super) fn parse_whole(text: &str, least: u32, most: u32) -> Option<u32> {
 /// The entry that was probably meant: equal but for letter case, or at most two letters away.
 pub(super) fn closest<'a>(text: &str, entries: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = text.to_lowercase();
+    let length = lower.chars().count();
     entries
         .into_iter()
+        // Only words of about this length can be so close; a file may be full of long ones.
+        .filter(|entry| entry.chars().count().abs_diff(length) <= 2)
         .map(|entry| (edit_distance(&lower, &entry.to_lowercase()), entry))
         .filter(|(distance, entry)| *distance <= 2 && *distance * 2 <= entry.chars().count())
         .min_by_key(|(distance, _)| *distance)
@@ -58,7 +61,7 @@ pub(super) fn closest<'a>(text: &str, entries: impl IntoIterator<Item = &'a str>
 fn edit_distance(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();
     let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, from) in left.chars().take(64).enumerate() {
+    for (i, from) in left.chars().enumerate() {
         let mut next = vec![i + 1];
         for ((j, to), pair) in right.iter().enumerate().zip(row.windows(2)) {
             let replaced = pair[0] + usize::from(from != *to);
@@ -146,5 +149,7 @@ mod tests {
         assert_eq!(closest("deadtim", entries), Some("deadtime"));
         assert_eq!(closest("foobar", entries), None);
         assert_eq!(closest("xyz", entries), None);
+        let long = "x".repeat(64);
+        assert_eq!(closest(&format!("{long}yyy"), [long.as_str()]), None);
     }
 }

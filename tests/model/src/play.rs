@@ -252,7 +252,7 @@ impl Player {
                 }
                 Effect::Reboot(_) => power_off(cluster, host),
                 Effect::Leave => leaves = true,
-                Effect::Announce(_) | Effect::Answer { .. } | Effect::Notice(_) => {}
+                Effect::FeedWatchdog | Effect::Announce(_) | Effect::Answer { .. } | Effect::Notice(_) => {}
             }
         }
         if leaves {

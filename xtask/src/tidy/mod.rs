@@ -83,7 +83,8 @@ fn text_files(root: &Path) -> Result<Vec<TextFile>, Failure> {
             let entry = entry.map_err(file_failure(&directory))?;
             let path = entry.path();
             let kind = entry.file_type().map_err(file_failure(&path))?;
-            let generated = [".git", "target", "Cargo.lock"].iter().any(|name| entry.file_name() == *name);
+            let generated =
+                [".git", "target", "Cargo.lock", "corpus"].iter().any(|name| entry.file_name() == *name);
             if generated {
                 continue;
             } else if kind.is_dir() {

@@ -175,6 +175,35 @@ fn all_errors_of_all_files_are_reported_at_once_with_their_places() {
 }
 
 #[test]
+fn what_the_core_would_refuse_is_refused_with_its_place() {
+    let long = "x".repeat(65);
+    for (old, line, expected) in [
+        ("", format!("cluster {long}"), "ha.cf:9:9: error: a cluster's name of 65 bytes"),
+        (
+            "",
+            "node node44904".to_owned(),
+            "ha.cf:9:6: error: `node44904` and `cfb` have the same 16-bit identity",
+        ),
+        (
+            "deadtime",
+            "initdead 3601\ndeadtime 3600.001".to_owned(),
+            "ha.cf:9:10: error: dead time 3600001 ms is longer",
+        ),
+    ] {
+        let mut system = FakeSystem::good();
+        system.edit_ha_cf(old, &line);
+        let errors = system.found(Severity::Error);
+        assert!(errors.len() == 1 && errors[0].starts_with(expected), "{errors:?}");
+    }
+    let mut system = FakeSystem::good();
+    system.write("authkeys", &format!("auth 1\n1 sha1 {}\n", "k".repeat(129)));
+    assert_eq!(
+        system.found(Severity::Error),
+        ["authkeys:2:8: error: a key of 129 bytes (write 128 bytes at most)"]
+    );
+}
+
+#[test]
 fn what_the_original_passes_over_in_silence_is_said() {
     let table = [
         ("warntime", "`warntime` has no value"),

@@ -1,0 +1,5 @@
+//! The body is `heartline_fuzz::config_files::ha_cf`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| heartline_fuzz::config_files::ha_cf(data));
