@@ -14,12 +14,13 @@ use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use heartline_core::ids::{LinkIndex, PingIndex};
 use heartline_core::{Effects, Input, Node};
 use mio::event::Event;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
@@ -82,6 +83,8 @@ struct Daemon {
     /// Who waits for the answer to which order.
     waiting: HashMap<u32, ClientId>,
     next_order: u32,
+    /// Wakes the loop when the files have been read. A poll has one at most.
+    waker: Arc<Waker>,
     reading: Option<reload::Reading>,
     pending: Option<reload::Pending>,
     repeats: effects::Repeats,
@@ -101,7 +104,7 @@ impl Daemon {
         mut server: Server,
         pid_file: PidFile,
     ) -> Result<Self, Box<(Log, io::Error)>> {
-        let (poll, signals) = match set_up(&mut server) {
+        let (poll, signals, waker) = match set_up(&mut server) {
             Ok(parts) => parts,
             Err(error) => return Err(Box::new((log, error))),
         };
@@ -154,6 +157,7 @@ impl Daemon {
             log,
             waiting: HashMap::new(),
             next_order: 0,
+            waker: Arc::new(waker),
             reading: None,
             pending: None,
             repeats: effects::Repeats::default(),
@@ -312,12 +316,13 @@ impl Daemon {
     }
 }
 
-fn set_up(server: &mut Server) -> io::Result<(Poll, Signals)> {
+fn set_up(server: &mut Server) -> io::Result<(Poll, Signals, Waker)> {
     let poll = Poll::new()?;
     let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2])?;
     poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
     server.register(poll.registry(), CONTROL)?;
-    Ok((poll, signals))
+    let waker = Waker::new(poll.registry(), FILES_READ)?;
+    Ok((poll, signals, waker))
 }
 
 /// Links and ping nodes are at most 16; the core ignores indices that it does not know.

@@ -12,12 +12,12 @@ use heartline_core::effect::Answer;
 use heartline_core::ids::OrderId;
 use heartline_core::input::Command;
 use heartline_core::node::ReconfigureError;
-use mio::{Registry, Waker};
+use mio::Waker;
 
 use super::core_config::core_config;
 use super::startup::report;
 use super::status::Extra;
-use super::{Daemon, FILES_READ, MEDIA_STEP};
+use super::{Daemon, MEDIA_STEP};
 use crate::clock;
 use crate::config::{self, Configuration, Loaded, RealSystem};
 use crate::control::{ClientId, Outcome, Reply};
@@ -37,14 +37,10 @@ pub(super) struct Pending {
 pub(super) struct Reading {
     files: Receiver<Loaded>,
     client: Option<ClientId>,
-    // Kept until the files are here: one that is dropped wakes nobody.
-    _waker: Arc<Waker>,
 }
 
 impl Reading {
-    fn begin(directory: &Path, registry: &Registry, client: Option<ClientId>) -> io::Result<Self> {
-        let waker = Arc::new(Waker::new(registry, FILES_READ)?);
-        let wake = Arc::clone(&waker);
+    fn begin(directory: &Path, wake: Arc<Waker>, client: Option<ClientId>) -> io::Result<Self> {
         let (sender, files) = mpsc::channel();
         let directory = directory.to_owned();
         thread::Builder::new().name("reload".into()).spawn(move || {
@@ -52,7 +48,7 @@ impl Reading {
             let _ = sender.send(config::load(&directory, &RealSystem));
             let _ = wake.wake();
         })?;
-        Ok(Self { files, client, _waker: waker })
+        Ok(Self { files, client })
     }
 }
 
@@ -67,7 +63,7 @@ impl Daemon {
             self.reloaded(client, refused("A reload is already under way"));
             return;
         }
-        match Reading::begin(&self.config_dir, self.poll.registry(), client) {
+        match Reading::begin(&self.config_dir, Arc::clone(&self.waker), client) {
             Ok(reading) => self.reading = Some(reading),
             Err(error) => self.reloaded(client, refused(&format!("Cannot read the files: {error}"))),
         }
