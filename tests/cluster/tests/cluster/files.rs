@@ -95,6 +95,9 @@ pub(crate) fn changed_files_are_taken_by_a_running_daemon(world: World) -> Outco
     assert_eq!(cluster.ha1.moves(&Group::web("ha1"))?, before);
     cluster.ha1.power_cut()?;
     cluster.settled(&[("web", "ha2"), ("mail", "ha2")])?;
+    // Each reload is in the flight record too, and the life goes on exactly as it did.
+    let replayed = cluster.ha2.run_well(&["heartline", "replay"])?;
+    assert!(replayed.contains("the same decisions."), "{replayed}");
     Ok(cluster.finish()?)
 }
 
