@@ -72,6 +72,8 @@ pub struct Host {
     pub generation: u32,
     /// Whether nothing gets on here: no frame is read, no deadline kept.
     pub stalled: bool,
+    /// When the daemon last started.
+    pub booted: Instant,
     /// Since when the daemon runs without a stall.
     pub attentive_since: Instant,
     /// What really runs here.
@@ -127,6 +129,7 @@ impl Cluster {
             node: None,
             generation: 0,
             stalled: false,
+            booted: now,
             attentive_since: now,
             service: Service::Stopped,
             jobs: Vec::new(),

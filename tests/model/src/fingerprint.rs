@@ -30,7 +30,8 @@ pub fn of(cluster: &Cluster, setting: &Setting) -> u64 {
             (job.work, job.cancelled, job.shot, host.awaits(job)).hash(&mut hasher);
         }
         if let Some(node) = &host.node {
-            (overlap_counts || move_counts).then(|| left(host.attentive_since)).hash(&mut hasher);
+            overlap_counts.then(|| left(host.attentive_since)).hash(&mut hasher);
+            move_counts.then(|| left(host.booted)).hash(&mut hasher);
             node.hash_future(now, &mut hasher);
             hash_what_it_will_confirm(node, at, cluster.host(1 - at), &mut hasher);
         }

@@ -173,6 +173,7 @@ impl Player {
         let place = &mut cluster.hosts[at];
         place.generation += 1;
         place.attentive_since = cluster.now;
+        place.booted = cluster.now;
         let generation = Generation(place.generation);
         let node = Node::new(self.configs[at].clone(), self.keys.clone(), generation, cluster.now);
         place.node = Some(Arc::new(node));
@@ -353,7 +354,7 @@ fn holder_failed(cluster: &mut Cluster, host: u8) {
 fn judge_silence(cluster: &mut Cluster) {
     let Some(holder) = cluster.tenancy.holder else { return };
     let other = cluster.host(1 - holder);
-    let since = other.heard.map_or(other.attentive_since, |(_, _, heard)| heard);
+    let since = other.heard.map_or(other.booted, |(_, _, heard)| heard);
     if other.is_awake() && since + DEADTIME <= cluster.now {
         cluster.tenancy.failure = true;
     }

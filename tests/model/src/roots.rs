@@ -1,4 +1,5 @@
-//! Where explorations begin: without power; settled on the preferred node; settled on the other after an order.
+//! Where explorations begin: without power; settled on the preferred node; settled on the other after an order,
+//! and where the group stays, also after a restart of the preferred node.
 
 use heartline_core::time::Duration;
 
@@ -39,6 +40,11 @@ pub fn of(setting: Setting, faults: u8) -> Result<Vec<Cluster>, RootError> {
     let mut other = preferred.clone();
     player.play(&mut other, Action::Order(0, Ordered::Standby))?;
     settle(&mut player, &mut other, 1)?;
+    if !setting.auto_failback {
+        // Its new life knows of no order: what keeps the group where it is now is auto_failback alone.
+        player.play(&mut other, Action::PowerCut(0))?;
+        settle(&mut player, &mut other, 1)?;
+    }
     let mut roots = vec![off, preferred, other];
     roots.iter_mut().for_each(|root| root.budget = faults);
     Ok(roots)

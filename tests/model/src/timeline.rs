@@ -12,11 +12,8 @@ use crate::play::Player;
 use crate::roots::{self, RootError};
 use crate::setting::Setting;
 
-const BEGINNINGS: [&str; 3] = [
-    "both hosts off",
-    "settled, the group runs on ha1",
-    "settled, the group runs on ha2 after a standby of ha1",
-];
+const BEGINNINGS: [&str; 3] =
+    ["both hosts off", "settled, the group runs on ha1", "settled, the group runs on ha2"];
 
 /// Plays a counterexample once more and tells it.
 ///

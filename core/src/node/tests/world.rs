@@ -41,6 +41,9 @@ pub(super) struct Host {
     pub(super) config: Config,
 }
 
+/// A generation of a node and the digest of its configuration.
+type Life = (u32, [u8; 4]);
+
 #[derive(Debug, Clone)]
 enum Event {
     Frame { to: usize, link: u8, bytes: Vec<u8> },
@@ -60,7 +63,7 @@ pub(super) struct World {
     pub(super) frames_sent: u64,
     pub(super) may_overlap: bool,
     /// The epoch of each group on each host after the last step of its present life and configuration.
-    epochs: BTreeMap<(usize, u8), ((u32, [u8; 4]), u32)>,
+    epochs: BTreeMap<(usize, u8), (Life, u32)>,
     pub(super) announced: u32,
     pub(super) fencing_works: bool,
     pub(super) weather: Weather,
