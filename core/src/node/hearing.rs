@@ -13,17 +13,28 @@ use crate::refusal::{self, Refusal};
 use crate::time::Instant;
 
 impl Node {
-    pub(super) fn hear(&mut self, now: Instant, link: LinkIndex, bytes: &[u8], effects: &mut Effects) {
+    /// Gives whether the frame said anything new.
+    pub(super) fn hear(
+        &mut self,
+        now: Instant,
+        link: LinkIndex,
+        bytes: &[u8],
+        effects: &mut Effects,
+    ) -> bool {
         if link.0 >= self.config.links {
-            return;
+            return false;
         }
         let at = usize::from(link.0);
         match self.admit(now, link, bytes, effects) {
-            Ok(()) => self.counters[at].accepted = self.counters[at].accepted.saturating_add(1),
+            Ok(is_news) => {
+                self.counters[at].accepted = self.counters[at].accepted.saturating_add(1);
+                is_news
+            }
             Err(refusal) => {
                 if let Some(count) = self.counters[at].refuse(&refusal) {
                     effects.say(Notice::Refused { link, refusal, count });
                 }
+                false
             }
         }
     }
@@ -34,7 +45,7 @@ impl Node {
         link: LinkIndex,
         bytes: &[u8],
         effects: &mut Effects,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         let (header, body) = self.keys.open(&self.config.cluster, bytes)?;
         let from = self.config.member(header.sender).ok_or(Refusal::UnknownMember(header.sender))?;
         if from == self.config.this {
@@ -66,7 +77,7 @@ impl Node {
             Verdict::Late if planted(Bug::LateIsNews) => self.take_news(now, from, &message, effects),
             Verdict::Copy | Verdict::Late => {
                 // A frame that an earlier one overtook proves that its sender lives, but says nothing new.
-                Ok(())
+                Ok(false)
             }
             _ => self.take_news(now, from, &message, effects),
         }
@@ -78,10 +89,10 @@ impl Node {
         from: MemberIndex,
         message: &Message,
         effects: &mut Effects,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         self.mark_alive(now, from, effects);
         self.take_word(now, from, message, effects);
-        Ok(())
+        Ok(true)
     }
 
     /// Broadcasts come back to their sender; anything that we did not send ourselves is another machine's.
@@ -90,7 +101,7 @@ impl Node {
         link: LinkIndex,
         header: &Header,
         effects: &mut Effects,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         if header.generation < self.generation {
             return Err(Refusal::OldGeneration);
         }
@@ -98,7 +109,7 @@ impl Node {
         if not_ours && refusal::count(&mut self.under_our_name).is_some() {
             effects.say(Notice::DuplicateName(link));
         }
-        Ok(())
+        Ok(false)
     }
 
     fn mark_link(

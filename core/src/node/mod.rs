@@ -125,8 +125,9 @@ impl Node {
         self.notice_stall(now, effects);
         self.notice_lost_quorum(now, effects);
         self.last_step = now;
+        let mut is_news = true;
         match input {
-            Input::Frame { link, bytes } => self.hear(now, link, bytes, effects),
+            Input::Frame { link, bytes } => is_news = self.hear(now, link, bytes, effects),
             Input::Tick => {
                 self.listening = false;
                 self.judge_silence(now, effects);
@@ -136,7 +137,11 @@ impl Node {
             Input::JobEnded { job, outcome } => self.job_ended(now, job, outcome, effects),
             Input::Order { id, command } => self.take_order(id, command, effects),
         }
-        self.act(now, effects);
+        // Copies and refused frames, however many, leave nothing to decide.
+        if is_news || now >= self.next_deadline() {
+            self.act(now, effects);
+        }
+        effects.settle();
     }
 
     /// When the next [`Input::Tick`] is due at the latest.
@@ -159,7 +164,6 @@ impl Node {
         self.answer_orders(effects);
         self.speak_if_due(now, effects);
         self.leave_if_done(now, effects);
-        effects.settle();
     }
 
     /// Active as soon as everything here was looked at and the others have been heard in both directions, or are not
