@@ -136,7 +136,8 @@ impl Recorder {
             self.pending.extend_from_slice(&block[..length]);
             self.last = self.last.max(now);
         }
-        self.urgent |= effects.iter().any(|effect| effect != Effect::Transmit);
+        let is_routine = |effect| matches!(effect, Effect::Transmit | Effect::FeedWatchdog);
+        self.urgent |= !effects.iter().all(is_routine);
         if self.pending.len() >= MUCH
             && let Err(source) = self.write()
         {

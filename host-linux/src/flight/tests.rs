@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use heartline_core::config::{Config, Intervals, Parts, Policy, StopFailure};
+use heartline_core::config::{Config, Intervals, Parts, Policy, Quorum, StopFailure};
 use heartline_core::effect::Effect;
 use heartline_core::ids::{Generation, GroupIndex, JobId, LinkIndex, OrderId, PingIndex};
 use heartline_core::input::{Command, JobFailure, Outcome, Scope};
@@ -40,6 +40,7 @@ fn config(this: &str) -> Config {
             auto_failback: true,
             stop_failure: StopFailure::Block,
             fencing: false,
+            quorum: Quorum::Off,
             ping_decides: true,
         },
         links: 2,
@@ -360,7 +361,9 @@ fn what_is_young_waits_and_what_was_decided_does_not() {
     assert!(flight.flush().is_none());
     let up = length();
     assert!(up > before);
-    flight.step(Input::Pong(PingIndex(0)));
+    flight.wait(millis(200));
+    flight.step(Input::Tick);
+    assert!(flight.effects.iter().any(|effect| effect == Effect::Transmit), "a heartbeat");
     let soon = flight.now + millis(999);
     let wall = || SystemTime::UNIX_EPOCH;
     assert!(flight.recorder.flush(&Names::default(), &flight.node, flight.now, soon, wall).is_none());
