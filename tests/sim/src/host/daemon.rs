@@ -39,8 +39,6 @@ pub(crate) struct Heard {
     pub(crate) sequence: u64,
     /// The dead time that its sender lived by.
     pub(crate) deadtime: Micros,
-    /// By medium: the newest that it brought.
-    pub(crate) on: [u64; 16],
 }
 
 /// One socket or line.

@@ -230,11 +230,15 @@ fn fault(dice: &mut Dice, settings: &Settings, kind: Kind) -> Fault {
         },
         Kind::Agent => {
             let task = dice.pick(&[Task::Probe, Task::Start, Task::Stop]);
+            // Agents are not called often: their troubles last.
+            let lasts = dice.between(10, 600) * SECOND;
             Fault::Agent { host, group, task, behaviour: behaviour(dice, task == Task::Probe), lasts }
         }
         Kind::ServiceDies => Fault::ServiceDies { host, group },
         Kind::RunsAtBoot => Fault::RunsAtBoot { host, group },
-        Kind::Device => Fault::Device { host, behaviour: behaviour(dice, true), lasts },
+        Kind::Device => {
+            Fault::Device { host, behaviour: behaviour(dice, true), lasts: dice.between(10, 600) * SECOND }
+        }
         Kind::Order => Fault::Order { host, command: command(dice, group) },
         Kind::Stop => Fault::Stop { host, back: lasts },
         Kind::Reload => Fault::Reload { host, words: words(dice, group), lasts },

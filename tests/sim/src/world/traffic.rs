@@ -21,7 +21,18 @@ const TAPE: usize = 64;
 pub(super) struct Tape {
     dice: Dice,
     runs: bool,
-    recorded: Vec<(u8, u8, Origin, Vec<u8>)>,
+    recorded: Vec<Recorded>,
+}
+
+/// A genuine frame that a daemon took in.
+#[derive(Debug)]
+struct Recorded {
+    link: u8,
+    to: u8,
+    /// The life of the daemon that took it in.
+    life: u32,
+    origin: Origin,
+    bytes: Vec<u8>,
 }
 
 impl Tape {
@@ -30,11 +41,11 @@ impl Tape {
         Self { dice, runs, recorded: Vec::new() }
     }
 
-    fn record(&mut self, link: u8, to: u8, origin: Origin, bytes: &[u8]) {
+    fn record(&mut self, frame: impl FnOnce() -> Recorded) {
         if !self.runs || !self.dice.permille(100) {
             return;
         }
-        let frame = (link, to, origin, bytes.to_vec());
+        let frame = frame();
         if self.recorded.len() < TAPE {
             self.recorded.push(frame);
         } else {
@@ -185,8 +196,11 @@ impl World {
         let link = LinkIndex(small(medium));
         let input = Input::Frame { link, bytes: &frame.bytes };
         if let Some(origin) = frame.origin {
-            self.take_in(host, medium, origin);
-            self.tape.record(small(self.link_of(host, medium)), small(host), origin, &frame.bytes);
+            self.take_in(host, origin);
+            if let Some(daemon) = &self.hosts[host].daemon {
+                let (link, to, life) = (small(daemon.media[medium].link), small(host), daemon.life);
+                self.tape.record(|| Recorded { link, to, life, origin, bytes: frame.bytes.clone() });
+            }
             self.step(host, input);
         } else if frame.forged {
             self.hand_in_forged(host, input);
@@ -195,12 +209,8 @@ impl World {
         }
     }
 
-    fn link_of(&self, host: usize, medium: usize) -> usize {
-        self.hosts[host].daemon.as_ref().map_or(0, |daemon| daemon.media[medium].link)
-    }
-
     /// Notes what a genuine frame tells a daemon: its sender is alive.
-    fn take_in(&mut self, host: usize, medium: usize, origin: Origin) {
+    fn take_in(&mut self, host: usize, origin: Origin) {
         let Some(daemon) = &mut self.hosts[host].daemon else { return };
         let known = &mut daemon.heard[usize::from(origin.from)];
         let fresh = Heard {
@@ -208,21 +218,12 @@ impl World {
             generation: origin.generation,
             sequence: origin.sequence,
             deadtime: origin.deadtime,
-            on: [0; 16],
         };
-        match known {
-            Some(heard) if heard.generation == origin.generation => {
-                heard.on[medium] = heard.on[medium].max(origin.sequence);
-                if heard.sequence < origin.sequence {
-                    *heard = Heard { on: heard.on, ..fresh };
-                }
-            }
-            Some(heard) if heard.generation > origin.generation => {}
-            _ => {
-                let mut on = fresh.on;
-                on[medium] = origin.sequence;
-                *known = Some(Heard { on, ..fresh });
-            }
+        let newer = |heard: &Heard| {
+            (heard.generation, heard.sequence) < (origin.generation, origin.sequence)
+        };
+        if known.as_ref().is_none_or(newer) {
+            *known = Some(fresh);
         }
     }
 
@@ -266,25 +267,22 @@ impl World {
             return Some((0..length).map(|_| self.tape.dice.bits().to_be_bytes()[0]).collect());
         }
         let daemon = self.hosts[to].daemon.as_ref()?;
-        let medium = daemon.media.iter().position(|medium| medium.link == link)?;
-        let fits = |recorded: &&(u8, u8, Origin, Vec<u8>)| {
-            let origin = recorded.2;
-            let here = (recorded.0, recorded.1) == (small(link), small(to));
-            let heard = daemon.heard[usize::from(origin.from)];
-            // What this link has not brought yet is not a replay but a frame that comes late.
-            here && heard.is_some_and(|heard| match forgery {
+        let fits = |recorded: &&Recorded| {
+            let origin = recorded.origin;
+            let here = (recorded.link, recorded.to) == (small(link), small(to));
+            let heard = daemon.heard[usize::from(origin.from)].filter(|_| here);
+            heard.is_some_and(|heard| match forgery {
                 Forgery::EarlierLife => origin.generation < heard.generation,
-                Forgery::Replay => {
-                    origin.generation == heard.generation && origin.sequence <= heard.on[medium]
-                }
+                // What this life has not taken in is not a replay to it but a frame that comes late.
+                Forgery::Replay => origin.generation == heard.generation && recorded.life == daemon.life,
                 _ => true,
             })
         };
-        let fitting: Vec<&(u8, u8, Origin, Vec<u8>)> = self.tape.recorded.iter().filter(fits).collect();
+        let fitting: Vec<&Recorded> = self.tape.recorded.iter().filter(fits).collect();
         if fitting.is_empty() {
             return None;
         }
-        let mut bytes = fitting[self.tape.dice.index(fitting.len())].3.clone();
+        let mut bytes = fitting[self.tape.dice.index(fitting.len())].bytes.clone();
         match forgery {
             Forgery::BitFlip => {
                 let at = self.tape.dice.index(bytes.len());
