@@ -8,6 +8,7 @@ mod lint;
 mod packages;
 mod process;
 mod service_starts;
+mod sim;
 mod test;
 mod tidy;
 mod workspace;
@@ -50,6 +51,12 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
+    /// Run whole clusters of real core nodes in virtual time and check the promises of the design.
+    Sim {
+        /// What the simulator is to be told, e.g. `--seeds 10000 --jobs 2` or `--seed 42`; `--help` names all.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Build the core for a Cortex-M3, without an allocator.
     CoreThumb,
     /// Check formatting, lints, documentation, licences and the sources of dependencies.
@@ -65,6 +72,7 @@ fn main() -> ExitCode {
         Command::Test { arguments } => test::run(&workspace, &arguments),
         Command::Demo { arguments } => demo::run(&workspace, &arguments),
         Command::Bench { install_peers, arguments } => bench::run(&workspace, install_peers, &arguments),
+        Command::Sim { arguments } => sim::run(&workspace, &arguments),
         Command::CoreThumb => core_thumb::run(&workspace),
         Command::Lint => lint::run(&workspace),
         Command::Tidy => tidy::run(&workspace),

@@ -78,12 +78,8 @@ fn run_through(plan: &Plan, timeline: Timeline) -> (Report, Timeline) {
         let text = text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("without a word");
         Some(Violation { promise: Promise::Robust, at: world.now(), what: format!("panicked: {text}") })
     });
-    let report = Report {
-        violation,
-        statistics: world.statistics,
-        coverage: world.coverage,
-        digest: world.digest,
-    };
+    let report =
+        Report { violation, statistics: world.statistics, coverage: world.coverage, digest: world.digest };
     (report, world.timeline)
 }
 

@@ -137,7 +137,7 @@ fn finish(summary: &Summary, took: Duration) -> ExitCode {
     let plan = Plan::of_seed(*seed);
     let report = run(&plan);
     explain(*seed, &plan, &report);
-    println!("The same again: cargo xtask sim -- --seed {seed}");
+    println!("The same again: cargo xtask sim --seed {seed}");
     verdict(*seed, &report)
 }
 

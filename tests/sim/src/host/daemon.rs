@@ -46,14 +46,14 @@ pub(crate) struct Heard {
 pub(crate) struct Medium {
     pub(crate) link: usize,
     /// Of a serial line.
-    pub(crate) deframer: Option<Deframer<FRAME_BYTES_MAX>>,
+    pub(crate) deframer: Option<Box<Deframer<FRAME_BYTES_MAX>>>,
     pub(crate) waiting: VecDeque<FrameId>,
     pub(crate) waiting_bytes: usize,
 }
 
 impl Medium {
-    pub(crate) const fn new(link: usize, serial: bool) -> Self {
-        let deframer = if serial { Some(Deframer::new()) } else { None };
+    pub(crate) fn new(link: usize, serial: bool) -> Self {
+        let deframer = serial.then(Box::default);
         Self { link, deframer, waiting: VecDeque::new(), waiting_bytes: 0 }
     }
 }

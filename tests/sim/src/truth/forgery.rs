@@ -6,9 +6,8 @@ use heartline_core::{Effect, Effects, Node};
 
 /// Compares a node that was handed a forged frame with its twin that was not.
 pub(crate) fn differs(node: (&Node, &Effects), twin: (&Node, &Effects)) -> Option<String> {
-    let counted = |effect: &Effect| {
-        matches!(effect, Effect::Notice(Notice::Refused { .. } | Notice::DuplicateName(_)))
-    };
+    let counted =
+        |effect: &Effect| matches!(effect, Effect::Notice(Notice::Refused { .. } | Notice::DuplicateName(_)));
     let done = |effects: &Effects| effects.iter().filter(|effect| !counted(effect)).collect::<Vec<Effect>>();
     let (did, would) = (done(node.1), done(twin.1));
     if did != would {

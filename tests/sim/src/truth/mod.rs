@@ -14,7 +14,7 @@ use crate::plan::Micros;
 
 pub(crate) use forgery::differs;
 pub(crate) use knowledge::{Reasons, unknown_service};
-pub(crate) use movement::unordered_move;
+pub(crate) use movement::unfounded;
 pub(crate) use overlap::{begins, lasts};
 pub(crate) use rest::unrest;
 pub(crate) use takeover::{false_death, late, time_allowed};

@@ -28,9 +28,8 @@ fn linked_since(world: &World, one: usize, other: usize) -> Option<Micros> {
         troubled(one, other).max(troubled(other, one))
     };
     let link = media(one).filter(|link| media(other).any(|at| at == *link)).map(well).min()?;
-    let since = link
-        .max(world.host(one).well_since(world.now())?)
-        .max(world.host(other).well_since(world.now())?);
+    let since =
+        link.max(world.host(one).well_since(world.now())?).max(world.host(other).well_since(world.now())?);
     (since <= world.now()).then_some(since)
 }
 
@@ -50,7 +49,9 @@ pub(crate) fn begins(world: &World, host: usize, group: usize) -> Option<(Promis
         if heard_lately(world, host, other) {
             return Some((Promise::NotFromTheLiving, what(", which was heard within its dead time")));
         }
-        if linked_since(world, host, other).is_some_and(|since| world.now() > since + patience(world, host, other)) {
+        if linked_since(world, host, other)
+            .is_some_and(|since| world.now() > since + patience(world, host, other))
+        {
             return Some((Promise::OneOwnerWhileLinked, what(", and the link between them is well")));
         }
     }
@@ -72,7 +73,8 @@ pub(crate) fn lasts(world: &World, one: usize, other: usize, group: usize) -> Op
     let times = &world.settings().times;
     let limit = 2 * patience(world, one, other) + times.start.max(times.limit) + times.stop.max(times.limit);
     (world.now() > since + limit).then(|| {
-        let text = format!("group {group} is still present on {} and {}, which are linked", name(one), name(other));
+        let text =
+            format!("group {group} is still present on {} and {}, which are linked", name(one), name(other));
         (Promise::OneOwnerWhileLinked, text)
     })
 }
@@ -83,7 +85,8 @@ const fn is_excused(host: &Host, service: &Service) -> bool {
 
 fn is_being_stopped(host: &Host, group: usize) -> bool {
     let group = GroupIndex(u8::try_from(group).unwrap_or(u8::MAX));
-    let state = host.daemon.as_ref().and_then(|daemon| daemon.node.group_here(group)).map(|group| group.state());
+    let state =
+        host.daemon.as_ref().and_then(|daemon| daemon.node.group_here(group)).map(|group| group.state());
     matches!(state, Some(GroupState::Stopping | GroupState::Failed | GroupState::Unknown))
 }
 

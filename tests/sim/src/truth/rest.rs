@@ -13,7 +13,9 @@ use crate::world::World;
 /// Finds what has not come to rest.
 pub(crate) fn unrest(world: &World) -> Option<String> {
     for host in 0..world.hosts() {
-        let Some(daemon) = world.host(host).daemon.as_ref().filter(|_| world.host(host).is_awake(world.now())) else {
+        let Some(daemon) =
+            world.host(host).daemon.as_ref().filter(|_| world.host(host).is_awake(world.now()))
+        else {
             return Some(format!("no daemon runs on {}", name(host)));
         };
         if daemon.node.phase() != Phase::Active {
@@ -27,12 +29,18 @@ pub(crate) fn unrest(world: &World) -> Option<String> {
             let owners: Vec<&str> = owners.iter().map(|host| name(*host)).collect();
             return Some(format!("group {group} runs on {owners:?}"));
         };
-        let state = world.host(owner).daemon.as_ref().and_then(|daemon| daemon.node.group_here(at)).map(|group| group.state());
+        let state = world
+            .host(owner)
+            .daemon
+            .as_ref()
+            .and_then(|daemon| daemon.node.group_here(at))
+            .map(|group| group.state());
         if state != Some(GroupState::Running) {
             return Some(format!("group {group} is {state:?} on {}", name(owner)));
         }
     }
-    let settled = |host: &usize| world.host(*host).daemon.as_ref().is_some_and(|daemon| daemon.node.is_settled());
+    let settled =
+        |host: &usize| world.host(*host).daemon.as_ref().is_some_and(|daemon| daemon.node.is_settled());
     (0..world.hosts()).find(|host| !settled(host)).map(|host| format!("{} is not settled", name(host)))
 }
 

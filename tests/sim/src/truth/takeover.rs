@@ -24,7 +24,13 @@ pub(crate) fn false_death(world: &World, host: usize, member: MemberIndex) -> Op
     };
     let silence = world.now().saturating_sub(since);
     (silence < unhurried(limit)).then(|| {
-        format!("{} holds {} for dead after {} ms of {} ms", name(host), name(other), silence / MILLISECOND, limit / MILLISECOND)
+        format!(
+            "{} holds {} for dead after {} ms of {} ms",
+            name(host),
+            name(other),
+            silence / MILLISECOND,
+            limit / MILLISECOND
+        )
     })
 }
 
@@ -44,6 +50,12 @@ pub(crate) fn late(world: &World, crashed: usize, groups: u32) -> Option<String>
     let runs = |group: &usize| {
         (0..world.hosts()).any(|host| world.host(host).services[*group].presence == Presence::Running)
     };
-    let late = (0..world.settings().groups.len()).filter(|group| groups & 1 << group != 0).find(|group| !runs(group))?;
-    Some(format!("group {late} of {} runs nowhere {} ms after its crash", name(crashed), time_allowed(world, crashed) / MILLISECOND))
+    let late = (0..world.settings().groups.len())
+        .filter(|group| groups & 1 << group != 0)
+        .find(|group| !runs(group))?;
+    Some(format!(
+        "group {late} of {} runs nowhere {} ms after its crash",
+        name(crashed),
+        time_allowed(world, crashed) / MILLISECOND
+    ))
 }

@@ -26,7 +26,10 @@ impl World {
         };
         let here = &mut self.hosts[host];
         let Some(daemon) = &here.daemon else { return };
-        let busy = |child: &Child| child.life == daemon.life && group_of(child.work).is_some_and(|group| Some(group) == group_of(work));
+        let busy = |child: &Child| {
+            child.life == daemon.life
+                && group_of(child.work).is_some_and(|group| Some(group) == group_of(work))
+        };
         let overlapping = here.children.iter().any(busy);
         here.next_child += 1;
         let child = Child { id: here.next_child, life: daemon.life, job, work, ending };
@@ -42,7 +45,8 @@ impl World {
             self.broken(promise, what);
         }
         let service = &mut self.hosts[host].services[group];
-        let presence = if service.presence == Presence::Running { Presence::Running } else { Presence::Parts };
+        let presence =
+            if service.presence == Presence::Running { Presence::Running } else { Presence::Parts };
         service.become_present(presence, self.now);
         self.plan_agent(host, group, Task::Start)
     }

@@ -120,7 +120,8 @@ impl World {
         here.stalled_until = 0;
         let media = self.plan.settings.media(host);
         let serial = |link: usize| matches!(self.plan.settings.links[link], LinkSettings::Serial { .. });
-        let node = Node::new(config, self.keys.clone(), Generation(here.generation), here.clock.read(self.now));
+        let node =
+            Node::new(config, self.keys.clone(), Generation(here.generation), here.clock.read(self.now));
         here.daemon = Some(Box::new(Daemon {
             node,
             life: here.lives,

@@ -10,7 +10,7 @@ mod traffic;
 
 use heartline_core::config::ConfigError;
 use heartline_core::frame::Bytes;
-use heartline_core::notice::{Notice, ReleaseCause};
+use heartline_core::notice::Notice;
 use heartline_core::seal::{KeyError, KeyRing};
 use heartline_core::{Effect, Effects, Input};
 
@@ -54,7 +54,8 @@ pub(crate) struct World {
     directions: Vec<Direction>,
     frames: Frames,
     keys: KeyRing,
-    effects: Effects,
+    /// Boxed, since it is large and is handed from place to place; nothing while somebody has it.
+    effects: Option<Box<Effects>>,
     outbox: Outbox,
     line_bytes: Vec<u8>,
     tape: traffic::Tape,
@@ -124,7 +125,7 @@ impl World {
             directions,
             frames: Frames::default(),
             keys: settings.keys()?,
-            effects: Effects::new(),
+            effects: Some(Box::default()),
             outbox: Outbox::default(),
             line_bytes: Vec::new(),
             tape: traffic::Tape::new(Dice::branch(plan.seed, FORGERS, 0), &plan.faults),
@@ -225,19 +226,19 @@ impl World {
     fn step(&mut self, host: usize, input: Input<'_>) {
         let here = &mut self.hosts[host];
         let Some(daemon) = &mut here.daemon else { return };
-        self.effects.clear();
-        daemon.node.step(here.clock.read(self.now), input, &mut self.effects);
-        self.after_step(host);
+        let mut effects = self.effects.take().unwrap_or_default();
+        effects.clear();
+        daemon.node.step(here.clock.read(self.now), input, &mut effects);
+        self.after_step(host, effects);
     }
 
-    fn after_step(&mut self, host: usize) {
+    fn after_step(&mut self, host: usize, effects: Box<Effects>) {
         self.statistics.steps += 1;
         self.steps_now += 1;
         if self.steps_now > STEPS_MAX {
             self.broken(Promise::Robust, "the nodes do not come to an end".to_owned());
         }
         self.note(self.now ^ (host as u64) << 56);
-        let effects = std::mem::take(&mut self.effects);
         if let (Some(_), Some(daemon)) = (effects.iter().next(), &self.hosts[host].daemon) {
             self.coverage.look_at(host, &daemon.node);
         }
@@ -258,7 +259,7 @@ impl World {
                 other => self.outbox.effects.push(other),
             }
         }
-        self.effects = effects;
+        self.effects = Some(effects);
     }
 
     fn noticed(&mut self, host: usize, notice: &Notice) {
@@ -272,9 +273,7 @@ impl World {
             }
             Notice::Releasing { group, cause } => {
                 self.moves += 1;
-                if let ReleaseCause::HigherBid(heir) = cause
-                    && let Some(what) = truth::unordered_move(self, host, group, heir)
-                {
+                if let Some(what) = truth::unfounded(self, host, group, cause) {
                     self.broken(Promise::NoFailback, what);
                 }
             }

@@ -42,7 +42,10 @@ impl World {
             }
             Fault::Isolate { host, lasts } => {
                 let until = self.lasting(lasts);
-                self.each_direction(|_, from, to| from == host || to == host, |direction| direction.cut(until))
+                self.each_direction(
+                    |_, from, to| from == host || to == host,
+                    |direction| direction.cut(until),
+                )
             }
             Fault::Part { hosts: [one, other], lasts } => {
                 let until = self.lasting(lasts);
@@ -174,7 +177,8 @@ impl World {
     fn service_dies(&mut self, host: usize, group: usize) -> bool {
         let here = &mut self.hosts[host];
         let at = GroupIndex(small(group));
-        let state = here.daemon.as_ref().and_then(|daemon| daemon.node.group_here(at)).map(|group| group.state());
+        let state =
+            here.daemon.as_ref().and_then(|daemon| daemon.node.group_here(at)).map(|group| group.state());
         let service = &mut here.services[group];
         let dies = service.presence == Presence::Running && !service.hidden;
         if dies {
@@ -195,14 +199,17 @@ impl World {
             host.services.iter().all(|service| !service.believed && !service.hidden)
                 && host.daemon.as_ref().is_some_and(|daemon| {
                     let node = &daemon.node;
-                    node.config().groups().all(|group| node.group_here(group).is_some_and(|group| !group.failed_here()))
+                    node.config()
+                        .groups()
+                        .all(|group| node.group_here(group).is_some_and(|group| !group.failed_here()))
                 })
         });
         if !(quiet && rested && untroubled) {
             return None;
         }
         let runs = |group: &usize| self.hosts[host].services[*group].presence == Presence::Running;
-        let groups = (0..self.plan.settings.groups.len()).filter(runs).fold(0, |mask, group| mask | 1 << group);
+        let groups =
+            (0..self.plan.settings.groups.len()).filter(runs).fold(0, |mask, group| mask | 1 << group);
         Some((host, groups))
     }
 }

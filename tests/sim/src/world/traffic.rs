@@ -98,7 +98,13 @@ impl World {
     /// The other end of a line.
     fn peer(&self, link: usize, from: usize) -> usize {
         match self.plan.settings.links[link] {
-            LinkSettings::Serial { ends: [one, other], .. } => if from == one { other } else { one },
+            LinkSettings::Serial { ends: [one, other], .. } => {
+                if from == one {
+                    other
+                } else {
+                    one
+                }
+            }
             LinkSettings::Datagram { .. } => from,
         }
     }
@@ -219,9 +225,7 @@ impl World {
             sequence: origin.sequence,
             deadtime: origin.deadtime,
         };
-        let newer = |heard: &Heard| {
-            (heard.generation, heard.sequence) < (origin.generation, origin.sequence)
-        };
+        let newer = |heard: &Heard| (heard.generation, heard.sequence) < (origin.generation, origin.sequence);
         if known.as_ref().is_none_or(newer) {
             *known = Some(fresh);
         }
@@ -235,14 +239,15 @@ impl World {
         let mut twin = daemon.node.clone();
         let mut twin_effects = heartline_core::Effects::new();
         twin.step(now, Daemon::NOTHING, &mut twin_effects);
-        self.effects.clear();
-        daemon.node.step(now, input, &mut self.effects);
-        let difference = truth::differs((&daemon.node, &self.effects), (&twin, &twin_effects));
+        let mut effects = self.effects.take().unwrap_or_default();
+        effects.clear();
+        daemon.node.step(now, input, &mut effects);
+        let difference = truth::differs((&daemon.node, &effects), (&twin, &twin_effects));
         if let Some(what) = difference {
             self.broken(Promise::Robust, what);
         }
         self.statistics.forged += 1;
-        self.after_step(host);
+        self.after_step(host, effects);
     }
 
     /// A forger sends something to a host. Gives false if he has nothing to make it of.
