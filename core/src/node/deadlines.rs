@@ -19,7 +19,9 @@ pub(super) fn next(node: &Node) -> Instant {
     let idle = node.config.groups().filter(|group| node.group(*group).activity == Activity::Idle);
     let waits = idle.filter_map(|group| node.wait_for_preferred(group)).filter(|at| *at > now);
     let leaving = node.leaving.map(|(limit, _)| limit);
-    let own = [Some(node.next_heartbeat), node.pings.next_deadline(&node.config), start_over, leaving];
+    let caught_up = node.catching_up.then_some(now);
+    let own =
+        [Some(node.next_heartbeat), node.pings.next_deadline(&node.config), start_over, leaving, caught_up];
     let earliest = silence.chain(fences).chain(waits).chain(own.into_iter().flatten()).min();
     earliest.unwrap_or(node.next_heartbeat)
 }

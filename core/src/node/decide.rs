@@ -105,7 +105,7 @@ impl Node {
                 self.fence_if_due(now, at, effects);
             }
         }
-        if granted {
+        if granted && !self.catching_up {
             self.start(now, group, effects);
         }
     }

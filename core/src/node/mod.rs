@@ -52,6 +52,8 @@ pub struct Node {
     unscheduled: u8,
     /// Somebody waits for our word.
     reply_due: bool,
+    /// After a stall of our own, until every frame that was waiting has been heard: what they say is out of date.
+    catching_up: bool,
     /// When to leave even if not everybody has confirmed that we left, and which frame said so.
     leaving: Option<(Instant, Sequence)>,
     gone: bool,
@@ -88,6 +90,7 @@ impl Node {
             spoken: speak::Spoken::default(),
             unscheduled: 0,
             reply_due: false,
+            catching_up: false,
             leaving: None,
             gone: false,
             members,
@@ -107,11 +110,15 @@ impl Node {
     /// [`Input::Tick`] only, so that frames which were waiting count first.
     pub fn step(&mut self, now: Instant, input: Input<'_>, effects: &mut Effects) {
         let now = now.max(self.last_step);
-        self.notice_stall(now, effects);
+        let stalled = self.notice_stall(now, effects);
         self.last_step = now;
         match input {
             Input::Frame { link, bytes } => self.hear(now, link, bytes, effects),
-            Input::Tick => self.judge_silence(now, effects),
+            Input::Tick => {
+                // One that ends a stall has not seen the frames that came during it.
+                self.catching_up = stalled;
+                self.judge_silence(now, effects);
+            }
             Input::Pong(ping) => self.pings.answered(now, ping, effects),
             Input::JobEnded { job, outcome } => self.job_ended(now, job, outcome, effects),
             Input::Order { id, command } => self.take_order(id, command, effects),

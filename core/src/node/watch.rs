@@ -10,11 +10,14 @@ use crate::time::{Duration, Instant};
 
 impl Node {
     /// A node that said nothing for its dead time (stopped, swapped, paused) may be held for dead, and must first hear
-    /// what was said meanwhile: everybody's silence begins anew, and acknowledgements from before it are worth nothing.
-    pub(super) fn notice_stall(&mut self, now: Instant, effects: &mut Effects) {
+    /// what was said meanwhile: everybody's silence begins anew, acknowledgements from before it are worth nothing, and nothing
+    /// is started before a tick says that all of it has been heard.
+    ///
+    /// Gives whether there was one.
+    pub(super) fn notice_stall(&mut self, now: Instant, effects: &mut Effects) -> bool {
         let silence = now.since(self.spoke_at);
         if silence < self.config.intervals.deadtime || self.gone {
-            return;
+            return false;
         }
         effects.say(Notice::Stalled(silence));
         for member in &mut self.members {
@@ -29,6 +32,8 @@ impl Node {
             }
         }
         self.reply_due = true;
+        self.catching_up = true;
+        true
     }
 
     /// Judges silence; the caller has handed in every frame that was waiting.
