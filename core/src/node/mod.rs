@@ -122,14 +122,15 @@ impl Node {
     /// [`Input::Tick`] only, so that frames which were waiting count first.
     pub fn step(&mut self, now: Instant, input: Input<'_>, effects: &mut Effects) {
         let now = now.max(self.last_step);
-        self.notice_stall(now, effects);
+        let has_stalled = self.notice_stall(now, effects);
         self.notice_lost_quorum(now, effects);
         self.last_step = now;
         let mut is_news = true;
         match input {
             Input::Frame { link, bytes } => is_news = self.hear(now, link, bytes, effects),
             Input::Tick => {
-                self.listening = false;
+                // One that ends a stall has not seen the frames that came during it.
+                self.listening = has_stalled;
                 self.judge_silence(now, effects);
             }
             Input::Pong(ping) => self.pings.answered(now, ping, effects),

@@ -12,11 +12,11 @@ use crate::time::{Duration, Instant};
 impl Node {
     /// A node that said nothing for its dead time (stopped, swapped, paused) may be held for dead, and must first hear
     /// what was said meanwhile: everybody's silence begins anew, acknowledgements from before it are worth nothing,
-    /// and those that are held for dead already may have come back.
-    pub(super) fn notice_stall(&mut self, now: Instant, effects: &mut Effects) {
+    /// and those that are held for dead already may have come back. Says whether it was stalled.
+    pub(super) fn notice_stall(&mut self, now: Instant, effects: &mut Effects) -> bool {
         let silence = now.since(self.spoke_at);
         if silence < self.config.intervals.deadtime || self.gone || planted(Bug::StallForgotten) {
-            return;
+            return false;
         }
         effects.say(Notice::Stalled(silence));
         self.listening = true;
@@ -27,6 +27,7 @@ impl Node {
         self.pings.forgive(now);
         self.renew_claims();
         self.reply_due = true;
+        true
     }
 
     /// Acknowledgements from before now are worth nothing for the claims under way.
