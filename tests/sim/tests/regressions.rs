@@ -1,6 +1,6 @@
 //! What the simulator once found, as small plans of its own: they must not depend on how seeds are drawn.
 
-use heartline_core::config::{Intervals, Policy, StopFailure};
+use heartline_core::config::{Intervals, Policy, Quorum, StopFailure};
 use heartline_core::seal::Method;
 use heartline_core::time::Duration;
 use heartline_sim::plan::{
@@ -31,6 +31,7 @@ fn pair() -> Settings {
             auto_failback: false,
             stop_failure: StopFailure::Block,
             fencing: false,
+            quorum: Quorum::Off,
             ping_decides: false,
         },
         method: Method::Crc,
