@@ -74,6 +74,14 @@ pub struct Policy {
     pub ping_decides: bool,
 }
 
+impl Policy {
+    /// Whether a group never runs on two nodes, whatever happens: dead members are fenced, or a majority counts.
+    #[must_use]
+    pub const fn is_protected(&self) -> bool {
+        self.fencing || matches!(self.quorum, Quorum::Majority)
+    }
+}
+
 /// Why a configuration is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {

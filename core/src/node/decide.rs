@@ -3,7 +3,6 @@
 use super::Node;
 use crate::bids::{self, Bid};
 use crate::claims::{self, Absence, Grant};
-use crate::config::Quorum;
 use crate::effect::{Effect, Effects, Work};
 use crate::group::Activity;
 use crate::ids::{Epoch, GroupIndex, MemberIndex, Sequence};
@@ -216,9 +215,10 @@ impl Node {
         }
     }
 
-    /// Where a majority counts, what was found running is as much as a claim: the others may have held us for dead.
+    /// Where dead members are fenced or a majority counts, what was found running is as much as a claim: one that we hold
+    /// for dead may have had us fenced or given up, and be about to start it.
     fn may_adopt(&mut self, now: Instant, group: GroupIndex, from: Sequence, effects: &mut Effects) -> bool {
-        self.config.policy.quorum == Quorum::Off
+        !self.config.policy.is_protected()
             || (self.has_quorum() && self.is_granted(now, group, from, effects))
     }
 

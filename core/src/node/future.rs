@@ -83,8 +83,11 @@ impl Node {
             Activity::Claiming { from } => Some(from),
             _ => None,
         });
-        let found =
-            self.groups.iter().filter_map(|group| group.found_running).filter(|_| self.counts_votes());
+        let found = self
+            .groups
+            .iter()
+            .filter_map(|group| group.found_running)
+            .filter(|_| self.config.policy.is_protected());
         claims.chain(found).chain(self.leaving.map(|(_, said)| said))
     }
 

@@ -8,7 +8,7 @@ use heartline_core::input::Outcome;
 use heartline_core::{Input, Node};
 
 use crate::plan::{Micros, Words};
-use crate::wire::FrameId;
+use crate::wire::{FrameId, Origin};
 
 /// Datagrams that the kernel keeps for a daemon that does not read; of more, the newest are dropped.
 pub(crate) const SOCKET_BUFFER: usize = 256;
@@ -49,12 +49,14 @@ pub(crate) struct Medium {
     pub(crate) deframer: Option<Box<Deframer<FRAME_BYTES_MAX>>>,
     pub(crate) waiting: VecDeque<FrameId>,
     pub(crate) waiting_bytes: usize,
+    /// The damaged frame that came last: if only its end was lost, the next one's beginning ends it.
+    pub(crate) unfinished: Option<(Origin, Vec<u8>)>,
 }
 
 impl Medium {
     pub(crate) fn new(link: usize, serial: bool) -> Self {
         let deframer = serial.then(Box::default);
-        Self { link, deframer, waiting: VecDeque::new(), waiting_bytes: 0 }
+        Self { link, deframer, waiting: VecDeque::new(), waiting_bytes: 0, unfinished: None }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Promises 1, 2 and, for starts, 3: who may have a group at the same time as another.
 //!
 //! 1. With fencing, no start begins while something of the group is present on another host. Excused: what a fencing
-//!    device claimed to have shot and did not, what others than the daemon started, and what a probe denied.
+//!    device claimed to have shot and did not, be it the other host or the one that starts, what others than the daemon
+//!    started, and what a probe denied.
 //! 2. Without fencing the same holds for two hosts that are *linked*: some link between them has had nothing wrong with it,
 //!    in both directions, and both daemons have run without a stall, for twice the longer dead time. Two that were not, and
 //!    run the same group, must end that within the same time and a stop once they are linked, unless the group cannot be
@@ -34,6 +35,9 @@ fn linked_since(world: &World, one: usize, other: usize) -> Option<Micros> {
 
 /// Judges the start of the service at `place` that begins on `host`.
 pub(crate) fn begins(world: &World, host: usize, place: usize) -> Option<(Promise, String)> {
+    if world.host(host).spared {
+        return None;
+    }
     for other in (0..world.hosts()).filter(|other| *other != host) {
         let (there, service) = (world.host(other), &world.host(other).services[place]);
         if !service.is_present() || is_excused(there, service) {

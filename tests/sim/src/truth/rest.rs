@@ -1,7 +1,7 @@
 //! Promise 6: when all faults are over and operators have cleaned up, then after two dead times and the times of a stop
 //! and a start every group runs on one host and nowhere else, every daemon runs and takes part, and all agree that
 //! nothing is left to do. Excused: a service that died or never ran, but which its node believes in, counts as running,
-//! for nothing watches services yet.
+//! and one that a probe denied does not, for nothing watches services yet.
 
 use heartline_core::ids::GroupIndex;
 use heartline_core::message::{GroupState, Phase};
@@ -46,5 +46,5 @@ pub(crate) fn unrest(world: &World) -> Option<String> {
 
 fn has(world: &World, host: usize, group: usize) -> bool {
     let service = &world.host(host).services[group];
-    service.believed || service.presence != Presence::Stopped
+    service.believed || (service.presence != Presence::Stopped && !service.hidden)
 }

@@ -179,18 +179,23 @@ impl World {
         match daemon.media[medium].deframer.take() {
             None => self.hand_in_frame(host, medium, &frame),
             Some(mut deframer) => {
+                let unfinished = daemon.media[medium].unfinished.take();
                 let mut whole = Frame { forged: frame.forged, ..Frame::default() };
                 for byte in &frame.bytes {
                     if let Some(Ok(bytes)) = deframer.push(*byte) {
                         whole.bytes.clear();
                         whole.bytes.extend_from_slice(bytes);
-                        let genuine = frame.sent.as_ref().is_none_or(|sent| *sent == whole.bytes);
-                        whole.origin = frame.origin.filter(|_| genuine);
+                        whole.origin = match (&unfinished, &frame.sent) {
+                            (Some((origin, sent)), _) if *sent == whole.bytes => Some(*origin),
+                            (_, Some(sent)) if *sent != whole.bytes => None,
+                            _ => frame.origin,
+                        };
                         self.hand_in_frame(host, medium, &whole);
                     }
                 }
                 if let Some(daemon) = &mut self.hosts[host].daemon {
                     daemon.media[medium].deframer = Some(deframer);
+                    daemon.media[medium].unfinished = frame.origin.zip(frame.sent.take());
                 }
             }
         }
