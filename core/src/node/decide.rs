@@ -42,6 +42,10 @@ impl Node {
         if self.phase != Phase::Active {
             return;
         }
+        if self.holder_elsewhere(group).is_some() {
+            self.group_mut(group).nobody_fit = false;
+            return;
+        }
         let winner = self.winner(group);
         self.say_if_nobody_fit(group, winner, effects);
         let ours = winner.is_some_and(|bid| bid.bidder() == self.config.this);
@@ -90,10 +94,7 @@ impl Node {
 
     fn pursue_claim(&mut self, now: Instant, group: GroupIndex, from: Sequence, effects: &mut Effects) {
         let winner = self.winner(group).map(|bid| bid.bidder());
-        let held_elsewhere = self
-            .others()
-            .find(|(_, member)| member.presence == Presence::Alive && member.report(group).state.holds())
-            .map(|(member, _)| member);
+        let held_elsewhere = self.holder_elsewhere(group);
         if winner != Some(self.config.this) || held_elsewhere.is_some() || self.phase != Phase::Active {
             self.group_mut(group).activity = Activity::Idle;
             effects.say(Notice::ClaimWithdrawn { group, winner: held_elsewhere.or(winner) });
@@ -269,7 +270,7 @@ impl Node {
     }
 
     fn say_if_nobody_fit(&mut self, group: GroupIndex, winner: Option<Bid>, effects: &mut Effects) {
-        let nobody = winner.is_none() && self.holder(group).is_none();
+        let nobody = winner.is_none();
         let said = core::mem::replace(&mut self.group_mut(group).nobody_fit, nobody);
         if nobody && !said {
             effects.say(Notice::NobodyFit(group));

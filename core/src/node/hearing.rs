@@ -5,7 +5,7 @@ use crate::effect::Effects;
 use crate::frame::Header;
 use crate::freshness::Verdict;
 use crate::ids::{LinkIndex, MemberIndex, Sequence};
-use crate::member::Presence;
+use crate::member::{Member, Presence};
 use crate::message::{GroupState, Heard, Message, Phase};
 use crate::notice::Notice;
 use crate::planted::{Bug, planted};
@@ -13,7 +13,7 @@ use crate::refusal::{self, Refusal};
 use crate::time::Instant;
 
 impl Node {
-    /// Gives whether the frame said anything new.
+    /// Gives whether the frame left anything to decide.
     pub(super) fn hear(
         &mut self,
         now: Instant,
@@ -90,9 +90,11 @@ impl Node {
         message: &Message,
         effects: &mut Effects,
     ) -> Result<bool, Refusal> {
-        self.mark_alive(now, from, effects);
-        self.take_word(now, from, message, effects);
-        Ok(true)
+        let came = self.mark_alive(now, from, effects);
+        let changed = self.take_word(now, from, message, effects);
+        // A heartbeat that says what the one before it said leaves nothing to decide, unless it is awaited.
+        let is_awaited = self.reply_due || !self.has_quorum() || self.awaited_frames().next().is_some();
+        Ok(came || changed || is_awaited)
     }
 
     /// Broadcasts come back to their sender; anything that we did not send ourselves is another machine's.
@@ -132,9 +134,11 @@ impl Node {
         brought
     }
 
-    fn mark_alive(&mut self, now: Instant, from: MemberIndex, effects: &mut Effects) {
+    /// Gives whether the member is there only since now.
+    fn mark_alive(&mut self, now: Instant, from: MemberIndex, effects: &mut Effects) -> bool {
         let warntime = self.config.intervals.warntime;
         let member = &mut self.members[usize::from(from.0)];
+        let was_there = member.presence == Presence::Alive;
         match member.presence {
             Presence::Alive => {
                 let interval = now.since(member.silent_since);
@@ -151,11 +155,21 @@ impl Node {
             }
             Presence::Unheard | Presence::Left => member.presence = Presence::Alive,
         }
+        // A life that was first heard just now has not said anything yet.
+        let is_new = member.heard.is_none() || member.life_since == now;
         member.heard = Some(now);
         member.silent_since = now;
+        !was_there || is_new
     }
 
-    fn take_word(&mut self, now: Instant, from: MemberIndex, message: &Message, effects: &mut Effects) {
+    /// Gives whether its word has changed, but for the frames that it has heard.
+    fn take_word(
+        &mut self,
+        now: Instant,
+        from: MemberIndex,
+        message: &Message,
+        effects: &mut Effects,
+    ) -> bool {
         let own_id = self.config.members[usize::from(self.config.this.0)].id;
         let heard = message.heard.iter().find(|heard| heard.member == own_id);
         let confirmed = heard.and_then(|heard| self.confirmed_by(heard));
@@ -170,8 +184,13 @@ impl Node {
             let deaf = Notice::MemberDeaf(from);
             effects.say(if member.hears_us { Notice::MemberHearsUs(from) } else { deaf });
         }
-        let before = (member.phase, member.agrees, member.reports.clone());
+        let bare = |member: &Member| {
+            (member.pings, member.hears, member.watchdog, member.keepalive, member.deadtime)
+        };
+        let before = (member.phase, member.agrees, member.reports.clone(), bare(member));
         member.take_word(now, message, &self.config);
+        let changed = member.hears_us != heard_us
+            || before != (member.phase, member.agrees, member.reports.clone(), bare(member));
         if member.phase != before.0 {
             effects.say(Notice::MemberPhase { member: from, phase: member.phase });
         }
@@ -188,6 +207,7 @@ impl Node {
         self.reply_due |= claims_anew;
         self.compare_configurations(from, message, before.1, effects);
         self.learn_from_reports(from, &before.2, effects);
+        changed
     }
 
     /// Which of our frames a member confirms; none if it does not hear us now, or means an earlier life of ours.

@@ -296,6 +296,10 @@ impl Node {
         if self.group_here(group)?.state().holds() {
             return Some(self.config.this);
         }
+        self.holder_elsewhere(group)
+    }
+
+    fn holder_elsewhere(&self, group: GroupIndex) -> Option<MemberIndex> {
         let holds =
             |member: &Member| member.presence == Presence::Alive && member.report(group).state.holds();
         self.others().find(|(_, member)| holds(member)).map(|(at, _)| at)
