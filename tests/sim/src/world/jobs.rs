@@ -179,6 +179,7 @@ impl World {
             }
             (Work::Start(_), Ending::Succeeds) => {
                 service.become_present(Presence::Running, now);
+                service.hidden = false;
                 Outcome::Done
             }
             (Work::Stop(_), Ending::Succeeds) => {
