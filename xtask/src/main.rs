@@ -11,6 +11,7 @@ mod model;
 mod packages;
 mod process;
 mod service_starts;
+mod sim;
 mod test;
 mod tidy;
 mod workspace;
@@ -63,6 +64,12 @@ enum Command {
     },
     /// Run every fuzz target for a while, from the committed corpus on, and print one table.
     Fuzz(fuzz::Options),
+    /// Run whole clusters of real core nodes in virtual time and check the promises of the design.
+    Sim {
+        /// What the simulator is to be told, e.g. `--seeds 10000 --jobs 2` or `--seed 42`; `--help` names all.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Build the core for a Cortex-M3, without an allocator.
     CoreThumb,
     /// Check formatting, lints, documentation, licences and the sources of dependencies.
@@ -81,6 +88,7 @@ fn main() -> ExitCode {
         Command::Coverage(options) => coverage::run(&workspace, &options),
         Command::Model { arguments } => model::run(&workspace, &arguments),
         Command::Fuzz(options) => fuzz::run(&workspace, &options),
+        Command::Sim { arguments } => sim::run(&workspace, &arguments),
         Command::CoreThumb => core_thumb::run(&workspace),
         Command::Lint => lint::run(&workspace),
         Command::Tidy => tidy::run(&workspace),

@@ -1,0 +1,74 @@
+//! One life of the daemon: the node, its sockets and what waits in them.
+
+use std::collections::VecDeque;
+
+use heartline_core::framing::{Deframer, FRAME_BYTES_MAX};
+use heartline_core::ids::{JobId, OrderId};
+use heartline_core::input::Outcome;
+use heartline_core::{Input, Node};
+
+use crate::plan::{Micros, Words};
+use crate::wire::FrameId;
+
+/// Datagrams that the kernel keeps for a daemon that does not read; of more, the newest are dropped.
+pub(crate) const SOCKET_BUFFER: usize = 256;
+
+/// A daemon.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    pub(crate) node: Node,
+    pub(crate) life: u32,
+    pub(crate) born: Micros,
+    /// When it wakes up by itself.
+    pub(crate) tick_at: Micros,
+    pub(crate) media: Vec<Medium>,
+    /// Children that ended while it was stalled.
+    pub(crate) ended: Vec<(JobId, Outcome)>,
+    /// The files that are in force, and those that wait until groups have been stopped for them.
+    pub(crate) in_force: Words,
+    pub(crate) pending: Option<(OrderId, Words)>,
+    /// What really reached it, by sender.
+    pub(crate) heard: Vec<Option<Heard>>,
+}
+
+/// The newest genuine frame that a daemon has taken in from another host.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Heard {
+    pub(crate) at: Micros,
+    pub(crate) generation: u32,
+    pub(crate) sequence: u64,
+    /// The dead time that its sender lived by.
+    pub(crate) deadtime: Micros,
+}
+
+/// One socket or line.
+#[derive(Debug)]
+pub(crate) struct Medium {
+    pub(crate) link: usize,
+    /// Of a serial line.
+    pub(crate) deframer: Option<Box<Deframer<FRAME_BYTES_MAX>>>,
+    pub(crate) waiting: VecDeque<FrameId>,
+    pub(crate) waiting_bytes: usize,
+}
+
+impl Medium {
+    pub(crate) fn new(link: usize, serial: bool) -> Self {
+        let deframer = serial.then(Box::default);
+        Self { link, deframer, waiting: VecDeque::new(), waiting_bytes: 0 }
+    }
+}
+
+impl Daemon {
+    /// Whether this medium can keep so many bytes more for a daemon that does not read.
+    pub(crate) fn has_room(&self, medium: usize, bytes: usize, line_buffer: usize) -> bool {
+        let medium = &self.media[medium];
+        match medium.deframer {
+            Some(_) => medium.waiting_bytes + bytes <= line_buffer,
+            None => medium.waiting.len() < SOCKET_BUFFER,
+        }
+    }
+
+    /// An input that means nothing to the core.
+    pub(crate) const NOTHING: Input<'static> =
+        Input::JobEnded { job: JobId(u32::MAX), outcome: Outcome::NotRunning };
+}

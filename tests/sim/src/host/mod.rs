@@ -1,0 +1,71 @@
+//! A machine: its power, its clock, its disk, the daemon that it runs, the agents that the daemon has started, and what
+//! really runs on it. The daemon is a real core node; the rest of this file is what the Linux host would be to it.
+
+mod clock;
+mod daemon;
+mod service;
+
+pub(crate) use clock::Clock;
+pub(crate) use daemon::{Daemon, Heard, Medium};
+pub(crate) use service::{Child, Ending, Presence, Service, Trouble};
+
+use crate::dice::Dice;
+use crate::plan::{Micros, Words};
+
+/// Whether a machine has power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Machine {
+    Off,
+    Booting,
+    Up,
+}
+
+/// One host.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) machine: Machine,
+    /// Counts the times that power came or went: what was begun under another number does not happen.
+    pub(crate) power: u32,
+    pub(crate) clock: Clock,
+    pub(crate) dice: Dice,
+    /// The generation on disk.
+    pub(crate) generation: u32,
+    /// What the files say.
+    pub(crate) words: Words,
+    pub(crate) daemon: Option<Box<Daemon>>,
+    /// A daemon is being started: its generation is on its way to the disk.
+    pub(crate) starting: bool,
+    /// Counts the daemons, so that events for an earlier one mean nothing.
+    pub(crate) lives: u32,
+    pub(crate) stalled_until: Micros,
+    /// Of a paused machine: since when, until when, and whether its clock stands still.
+    pub(crate) paused: Option<(Micros, Micros, bool)>,
+    pub(crate) services: Vec<Service>,
+    pub(crate) children: Vec<Child>,
+    pub(crate) next_child: u32,
+    /// How its fencing device behaves.
+    pub(crate) device: Trouble,
+    pub(crate) ping_lost_until: Vec<Micros>,
+    /// How often it will lose its power again, and how long after each boot.
+    pub(crate) reboot_loop: (u32, Micros),
+    /// A fencing device claimed to have shot it and did not.
+    pub(crate) spared: bool,
+}
+
+impl Host {
+    /// Whether its daemon does not run for a while.
+    pub(crate) fn is_frozen(&self, now: Micros) -> bool {
+        now < self.stalled_until || self.paused.is_some()
+    }
+
+    /// Since when its daemon has been running without a stall; nothing while it does not.
+    pub(crate) fn well_since(&self, now: Micros) -> Option<Micros> {
+        let daemon = self.daemon.as_ref().filter(|_| !self.is_frozen(now))?;
+        Some(daemon.born.max(self.stalled_until))
+    }
+
+    /// Whether a daemon runs and takes part in its own time.
+    pub(crate) fn is_awake(&self, now: Micros) -> bool {
+        self.daemon.is_some() && !self.is_frozen(now)
+    }
+}

@@ -1,0 +1,200 @@
+//! Everything that can go wrong, and what operators do meanwhile. A fault that lasts carries its own length, so that it
+//! can be taken out of a plan as a whole; none outlives the storm.
+
+use heartline_core::input::Command;
+
+use super::Micros;
+
+/// A fault and its time.
+#[derive(Debug, Clone, Copy)]
+pub struct Planned {
+    /// When it happens.
+    pub at: Micros,
+    /// What.
+    pub fault: Fault,
+}
+
+/// One thing that goes wrong, or that an operator does. Hosts, links and groups are numbers in the settings; what cannot
+/// happen as things are (a crash of a host that is off) is left out by the world.
+#[derive(Debug, Clone, Copy)]
+#[expect(missing_docs, reason = "the fields are named in the sentences")]
+pub enum Fault {
+    /// A link passes nothing from one host to another.
+    Cut { link: usize, from: usize, to: usize, lasts: Micros },
+    /// A link passes nothing at all.
+    Sever { link: usize, lasts: Micros },
+    /// Nothing reaches a host or leaves it.
+    Isolate { host: usize, lasts: Micros },
+    /// Two hosts do not reach each other on any link; others reach both.
+    Part { hosts: [usize; 2], lasts: Micros },
+    /// A link works and does not in turn, each for half a period.
+    Flap { link: usize, period: Micros, lasts: Micros },
+    /// A network loses, doubles, delays and corrupts datagrams; chances in a thousand.
+    Weather { link: usize, loss: u32, twice: u32, delay: Micros, corrupt: u32, lasts: Micros },
+    /// A serial line loses, flips and invents bytes (chances in a thousand bytes) and cuts frames (in a thousand frames).
+    Noise { link: usize, loss: u32, flips: u32, garbage: u32, breaks: u32, lasts: Micros },
+    /// Somebody sends a frame that is not what it seems.
+    Forge { link: usize, to: usize, forgery: Forgery },
+    /// A host loses its power for a while.
+    PowerLoss { host: usize, off: Micros },
+    /// A host loses its power again and again, each time shortly after it came.
+    RebootLoop { host: usize, times: u32, up: Micros },
+    /// The daemon is killed and comes back after a while; the children that it had go on or die.
+    KillDaemon { host: usize, children_die: bool, back: Micros },
+    /// The daemon does not run for a while; its children and the kernel do.
+    StallDaemon { host: usize, lasts: Micros },
+    /// The whole machine does not run for a while, and its clock may stand still.
+    PauseHost { host: usize, clock_stops: bool, lasts: Micros },
+    /// A group's agents behave badly.
+    Agent { host: usize, group: usize, task: Task, behaviour: Behaviour, lasts: Micros },
+    /// A service dies by itself.
+    ServiceDies { host: usize, group: usize },
+    /// At the next boot of a host a service runs already.
+    RunsAtBoot { host: usize, group: usize },
+    /// The fencing device that a host uses behaves badly.
+    Device { host: usize, behaviour: Behaviour, lasts: Micros },
+    /// An operator asks for something.
+    Order { host: usize, command: Command },
+    /// An operator stops the daemon and starts it again later.
+    Stop { host: usize, back: Micros },
+    /// One host's files change, and change back later.
+    Reload { host: usize, words: super::Words, lasts: Micros },
+    /// A ping node does not answer a host.
+    PingLost { host: usize, ping: usize, lasts: Micros },
+}
+
+/// What an agent is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Is it running?
+    Probe,
+    /// Start it.
+    Start,
+    /// Stop it.
+    Stop,
+}
+
+/// How an agent or a fencing device behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behaviour {
+    /// It fails the next time.
+    FailsOnce,
+    /// It fails as long as this lasts.
+    Fails,
+    /// It takes so many times longer.
+    Slow(u32),
+    /// It never ends, until it is killed.
+    Hangs,
+    /// It says the wrong thing.
+    Lies(Reading),
+}
+
+/// What a lie says. A fencing device that lies says that it did what it did not, whatever stands here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// All of it runs.
+    Runs,
+    /// None of it runs.
+    Stopped,
+    /// Parts of it run, or one cannot tell.
+    Unclear,
+}
+
+/// A frame that nobody has sent in this way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgery {
+    /// Random bytes.
+    Garbage,
+    /// A genuine frame with one bit turned over.
+    BitFlip,
+    /// A genuine frame that ends early.
+    Truncated,
+    /// What a genuine frame says, closed by somebody of another cluster.
+    OtherCluster,
+    /// A genuine frame of the sender's present life once more, on the same link.
+    Replay,
+    /// A genuine frame of an earlier life of its sender.
+    EarlierLife,
+}
+
+/// The kind of a fault, for choosing and counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named like the faults")]
+pub enum Kind {
+    Cut,
+    Sever,
+    Isolate,
+    Part,
+    Flap,
+    Weather,
+    Noise,
+    Forge,
+    PowerLoss,
+    RebootLoop,
+    KillDaemon,
+    StallDaemon,
+    PauseHost,
+    Agent,
+    ServiceDies,
+    RunsAtBoot,
+    Device,
+    Order,
+    Stop,
+    Reload,
+    PingLost,
+}
+
+/// All kinds, in the order of their numbers.
+pub const KINDS: [Kind; 21] = [
+    Kind::Cut,
+    Kind::Sever,
+    Kind::Isolate,
+    Kind::Part,
+    Kind::Flap,
+    Kind::Weather,
+    Kind::Noise,
+    Kind::Forge,
+    Kind::PowerLoss,
+    Kind::RebootLoop,
+    Kind::KillDaemon,
+    Kind::StallDaemon,
+    Kind::PauseHost,
+    Kind::Agent,
+    Kind::ServiceDies,
+    Kind::RunsAtBoot,
+    Kind::Device,
+    Kind::Order,
+    Kind::Stop,
+    Kind::Reload,
+    Kind::PingLost,
+];
+
+impl Fault {
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Cut { .. } => Kind::Cut,
+            Self::Sever { .. } => Kind::Sever,
+            Self::Isolate { .. } => Kind::Isolate,
+            Self::Part { .. } => Kind::Part,
+            Self::Flap { .. } => Kind::Flap,
+            Self::Weather { .. } => Kind::Weather,
+            Self::Noise { .. } => Kind::Noise,
+            Self::Forge { .. } => Kind::Forge,
+            Self::PowerLoss { .. } => Kind::PowerLoss,
+            Self::RebootLoop { .. } => Kind::RebootLoop,
+            Self::KillDaemon { .. } => Kind::KillDaemon,
+            Self::StallDaemon { .. } => Kind::StallDaemon,
+            Self::PauseHost { .. } => Kind::PauseHost,
+            Self::Agent { .. } => Kind::Agent,
+            Self::ServiceDies { .. } => Kind::ServiceDies,
+            Self::RunsAtBoot { .. } => Kind::RunsAtBoot,
+            Self::Device { .. } => Kind::Device,
+            Self::Order { .. } => Kind::Order,
+            Self::Stop { .. } => Kind::Stop,
+            Self::Reload { .. } => Kind::Reload,
+            Self::PingLost { .. } => Kind::PingLost,
+        }
+    }
+}

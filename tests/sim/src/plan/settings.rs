@@ -1,0 +1,172 @@
+//! The cluster of a run: its nodes, groups, links and times, and how they become configurations of the core.
+
+use heartline_core::config::{Config, ConfigError, Intervals, Parts, Policy, StopFailure};
+use heartline_core::seal::{Key, KeyError, KeyRing, Method};
+use heartline_core::time::Duration;
+
+use super::Micros;
+
+/// Names in the order that the core sorts them in, so that a host's number is its member index.
+const NAMES: [&str; 5] = ["ha1", "ha2", "ha3", "ha4", "ha5"];
+const WORDS: [&str; 6] = ["10.0.0.1 httpd", "10.0.0.2 mysql", "10.0.0.3 named", "nfs", "samba", "squid"];
+const OTHER_WORDS: &str = "10.0.0.9 other";
+pub(crate) const CLUSTER: &str = "linux-ha";
+
+/// A cluster.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// 2 to 5 hosts.
+    pub hosts: Vec<HostSettings>,
+    /// At most 6 groups.
+    pub groups: Vec<GroupSettings>,
+    /// The media.
+    pub links: Vec<LinkSettings>,
+    /// How many ping nodes each host asks.
+    pub pings: usize,
+    /// The choices that all nodes share; a new one of the core's belongs here and into the drawing of plans.
+    pub policy: Policy,
+    /// How frames are closed.
+    pub method: Method,
+    /// How long things take.
+    pub times: Times,
+}
+
+/// One host.
+#[derive(Debug, Clone)]
+pub struct HostSettings {
+    /// What its `ha.cf` says.
+    pub intervals: Intervals,
+    /// How much faster its clock goes than true time, in parts per million.
+    pub drift: i32,
+    /// When it is switched on.
+    pub first_boot: Micros,
+}
+
+/// One group.
+#[derive(Debug, Clone, Copy)]
+pub struct GroupSettings {
+    /// Its preferred host.
+    pub preferred: usize,
+}
+
+/// One medium.
+#[derive(Debug, Clone, Copy)]
+pub enum LinkSettings {
+    /// A network that all hosts share.
+    Datagram {
+        /// The least time under way.
+        delay: Micros,
+        /// The most time beyond that.
+        jitter: Micros,
+    },
+    /// A null-modem cable between two hosts.
+    Serial {
+        /// The two.
+        ends: [usize; 2],
+        /// Bits a second; ten of them carry a byte.
+        baud: u32,
+    },
+}
+
+/// How long things take when nothing is wrong with them, at the most; the least is a tenth.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// A start.
+    pub start: Micros,
+    /// A stop.
+    pub stop: Micros,
+    /// A probe.
+    pub probe: Micros,
+    /// A call of the fencing device.
+    pub fence: Micros,
+    /// From power to daemon.
+    pub boot: Micros,
+    /// After which a call that hangs is killed.
+    pub limit: Micros,
+}
+
+/// What a host's files say at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Words {
+    /// What all files say when nobody is changing them.
+    Usual,
+    /// One group in other words.
+    OtherGroup(usize),
+    /// All intervals longer, by so many parts in four.
+    Slower(u8),
+}
+
+impl Settings {
+    /// The configuration of one host.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if a plan written by hand does not fit the core's rules.
+    pub fn config(&self, host: usize, words: Words) -> Result<Config, ConfigError> {
+        let names: Vec<&str> = (0..self.hosts.len()).map(name).collect();
+        let group = |(at, group): (usize, &GroupSettings)| {
+            let text = if words == Words::OtherGroup(at) { OTHER_WORDS } else { WORDS[at % WORDS.len()] };
+            (name(group.preferred), text)
+        };
+        let groups: Vec<(&str, &str)> = self.groups.iter().enumerate().map(group).collect();
+        Config::new(&Parts {
+            cluster: CLUSTER,
+            nodes: &names,
+            this: name(host),
+            groups: &groups,
+            intervals: self.intervals(host, words),
+            policy: self.policy,
+            links: self.media(host).count(),
+            pings: self.pings,
+        })
+    }
+
+    /// The intervals that a host lives by.
+    #[must_use]
+    pub fn intervals(&self, host: usize, words: Words) -> Intervals {
+        let usual = self.hosts[host].intervals;
+        let Words::Slower(quarters) = words else { return usual };
+        let longer = |span: Duration| Duration::from_micros(span.micros() / 4 * (4 + u64::from(quarters)));
+        Intervals {
+            keepalive: longer(usual.keepalive),
+            deadtime: longer(usual.deadtime),
+            warntime: longer(usual.warntime),
+            initdead: longer(usual.initdead),
+            deadping: longer(usual.deadping),
+        }
+    }
+
+    /// The keys that all hosts have.
+    ///
+    /// # Errors
+    /// None: the key is valid.
+    pub fn keys(&self) -> Result<KeyRing, KeyError> {
+        KeyRing::new(1, &[Key::new(1, self.method, b"a secret of the simulator")?])
+    }
+
+    /// The links that a host is connected to, in the order of its `ha.cf`.
+    pub fn media(&self, host: usize) -> impl Iterator<Item = usize> + '_ {
+        let joins = move |link: &LinkSettings| match link {
+            LinkSettings::Datagram { .. } => true,
+            LinkSettings::Serial { ends, .. } => ends.contains(&host),
+        };
+        self.links.iter().enumerate().filter(move |(_, link)| joins(link)).map(|(at, _)| at)
+    }
+
+    /// The longest of an interval among all hosts.
+    #[must_use]
+    pub fn longest(&self, of: impl Fn(&Intervals) -> Duration) -> Micros {
+        self.hosts.iter().map(|host| of(&host.intervals).micros()).max().unwrap_or(0)
+    }
+
+    /// Whether a group that cannot be stopped makes its host reboot.
+    #[must_use]
+    pub fn reboots_on_stop_failure(&self) -> bool {
+        self.policy.stop_failure == StopFailure::Reboot
+    }
+}
+
+/// A host's name.
+#[must_use]
+pub fn name(host: usize) -> &'static str {
+    NAMES[host % NAMES.len()]
+}

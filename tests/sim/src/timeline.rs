@@ -1,0 +1,153 @@
+//! What happened in a run, as a table with a column for each host: the faults across all of them, the nodes' notices with
+//! their reasons each in its own. Nothing is written down unless somebody is going to read it.
+
+use std::fmt::{self, Write};
+
+use heartline_core::notice::Notice;
+
+use crate::plan::{MILLISECOND, Micros, SECOND, name};
+
+const COLUMN: usize = 46;
+
+/// The timeline of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Timeline {
+    wanted: bool,
+    hosts: usize,
+    lines: Vec<Line>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Line {
+    at: Micros,
+    host: Option<usize>,
+    text: String,
+}
+
+impl Timeline {
+    /// A timeline that nobody wants.
+    #[must_use]
+    pub fn unwanted() -> Self {
+        Self::default()
+    }
+
+    /// A timeline that is going to be read.
+    #[must_use]
+    pub const fn wanted(hosts: usize) -> Self {
+        Self { wanted: true, hosts, lines: Vec::new() }
+    }
+
+    /// The number of entries.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether nothing was written down.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    pub(crate) fn tell(&mut self, at: Micros, host: Option<usize>, text: impl FnOnce() -> String) {
+        if self.wanted {
+            self.lines.push(Line { at, host, text: text() });
+        }
+    }
+
+    pub(crate) fn notice(&mut self, at: Micros, host: usize, notice: &Notice) {
+        self.tell(at, Some(host), || in_short(&format!("{notice:?}")));
+    }
+}
+
+impl fmt::Display for Timeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>12} ", "seconds")?;
+        (0..self.hosts).try_for_each(|host| write!(f, "| {:<COLUMN$} ", name(host)))?;
+        writeln!(f)?;
+        for line in &self.lines {
+            let (seconds, rest) = (line.at / SECOND, line.at % SECOND);
+            let Some(host) = line.host else {
+                writeln!(f, "{seconds:>5}.{rest:06} ==== {}", line.text)?;
+                continue;
+            };
+            for (number, part) in folded(&line.text).into_iter().enumerate() {
+                match number {
+                    0 => write!(f, "{seconds:>5}.{rest:06} ")?,
+                    _ => write!(f, "{:>12} ", "")?,
+                }
+                for column in 0..self.hosts {
+                    write!(f, "| {:<COLUMN$} ", if column == host { part.as_str() } else { "" })?;
+                }
+                writeln!(f)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A text in lines no longer than a column.
+fn folded(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(line) = lines.last_mut() else { break };
+        if !line.is_empty() && line.len() + word.len() >= COLUMN {
+            lines.push(format!("  {word}"));
+        } else {
+            let space = if line.is_empty() { "" } else { " " };
+            let _ = write!(line, "{space}{word}");
+        }
+    }
+    lines
+}
+
+/// The debug form of a notice with names and times instead of the types of numbers.
+fn in_short(debug: &str) -> String {
+    let mut text = debug.to_owned();
+    for (prefix, render) in RENDERINGS {
+        while let Some(begin) = text.find(prefix) {
+            let number = begin + prefix.len();
+            let Some(length) = text[number..].find(')') else { break };
+            let Ok(value) = text[number..number + length].parse::<u64>() else { break };
+            text.replace_range(begin..=number + length, &render(value));
+        }
+    }
+    text.replace(" { ", " ").replace(" }", "").replace([',', '('], " ").replace(')', "").replace("  ", " ")
+}
+
+type Rendering = (&'static str, fn(u64) -> String);
+
+const RENDERINGS: [Rendering; 8] = [
+    ("MemberIndex(", |member| name(usize::try_from(member).unwrap_or(0)).to_owned()),
+    ("GroupIndex(", |group| group.to_string()),
+    ("LinkIndex(", |link| link.to_string()),
+    ("PingIndex(", |ping| ping.to_string()),
+    ("Epoch(", |epoch| epoch.to_string()),
+    ("Generation(", |generation| generation.to_string()),
+    ("JobId(", |job| job.to_string()),
+    ("Duration(", |micros| format!("{}ms", micros / MILLISECOND)),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use heartline_core::ids::{Epoch, GroupIndex, MemberIndex};
+    use heartline_core::notice::ClaimCause;
+
+    #[test]
+    fn a_notice_is_said_in_short_words() {
+        let notice = Notice::Claiming {
+            group: GroupIndex(0),
+            epoch: Epoch(3),
+            cause: ClaimCause::HolderDied(MemberIndex(1)),
+        };
+        assert_eq!(in_short(&format!("{notice:?}")), "Claiming group: 0 epoch: 3 cause: HolderDied ha2");
+    }
+
+    #[test]
+    fn nothing_is_kept_that_nobody_wants() {
+        let mut timeline = Timeline::unwanted();
+        timeline.tell(0, None, || panic!("nobody asked"));
+        assert!(timeline.is_empty());
+    }
+}

@@ -1,0 +1,50 @@
+//! Promise 8: what runs is known to run, and every reboot and every fence has a reason.
+//!
+//! A node that runs without a stall and has looked at a group does not call it idle while something of it is present.
+//! Excused: what others than the daemon started after the look, and what a probe denied. A reboot is ordered in the same
+//! step as the notice of the stop that failed, a fence in the same step as the notice that it begins.
+
+use heartline_core::Effect;
+use heartline_core::effect::Work;
+use heartline_core::ids::GroupIndex;
+use heartline_core::notice::Notice;
+
+use crate::plan::name;
+use crate::world::World;
+
+/// Finds a service that its node does not know of.
+pub(crate) fn unknown_service(world: &World, host: usize) -> Option<String> {
+    let here = world.host(host);
+    let daemon = here.daemon.as_ref().filter(|_| here.is_awake(world.now()))?;
+    let unknown = |(at, service): &(u8, &crate::host::Service)| {
+        let state = daemon.node.group_here(GroupIndex(*at)).map(|group| group.state());
+        service.is_present() && !service.hidden && state.is_some_and(|state| !state.may_run())
+    };
+    let (at, service) = (0u8..).zip(&here.services).find(unknown)?;
+    Some(format!("{} does not know that group {at} is {:?} there", name(host), service.presence))
+}
+
+/// The reasons that one step has given so far.
+#[derive(Debug, Default)]
+pub(crate) struct Reasons {
+    fences: u16,
+    stops: u32,
+}
+
+impl Reasons {
+    /// Takes the step's next effect, and complains if it has no reason.
+    pub(crate) fn take(&mut self, effect: &Effect) -> Option<String> {
+        match effect {
+            Effect::Notice(Notice::Fencing(member)) => self.fences |= 1 << member.0,
+            Effect::Notice(Notice::StopFailed { group, .. }) => self.stops |= 1 << group.0,
+            Effect::Run { work: Work::Fence(member), .. } if self.fences & 1 << member.0 == 0 => {
+                return Some(format!("{} is fenced without a reason", name(usize::from(member.0))));
+            }
+            Effect::Reboot(group) if self.stops & 1 << group.0 == 0 => {
+                return Some(format!("a reboot for group {} without a reason", group.0));
+            }
+            _ => {}
+        }
+        None
+    }
+}

@@ -1,0 +1,79 @@
+//! The eight promises (design section 4) against what really happened. Each file holds the exact statement of some of
+//! them, with all that excuses a node. Nothing here changes the world.
+
+mod forgery;
+mod knowledge;
+mod movement;
+mod overlap;
+mod rest;
+mod takeover;
+
+use std::fmt;
+
+use crate::plan::Micros;
+
+pub(crate) use forgery::differs;
+pub(crate) use knowledge::{Reasons, unknown_service};
+pub(crate) use movement::unfounded;
+pub(crate) use overlap::{begins, lasts};
+pub(crate) use rest::unrest;
+pub(crate) use takeover::{false_death, late, time_allowed};
+
+/// What is promised, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Promise {
+    /// 1. With fencing, never two nodes between "start begun" and "stop complete" of one group.
+    OneOwner,
+    /// 2. Without it, never two such nodes while any link between them works in both directions.
+    OneOwnerWhileLinked,
+    /// 3. No takeover from a node that is alive on any link.
+    NotFromTheLiving,
+    /// 4. After one crash the groups run on a survivor in time.
+    InTime,
+    /// 5. With `auto_failback off`, a group moves only for a failure or an order.
+    NoFailback,
+    /// 6. After the faults everything comes to rest, and all that can run runs.
+    Rest,
+    /// 7. No input panics or loops; forged and replayed frames change nothing.
+    Robust,
+    /// 8. What runs is known to run, and every reboot and every fence has a reason.
+    Known,
+}
+
+/// A broken promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which promise.
+    pub promise: Promise,
+    /// When it was broken.
+    pub at: Micros,
+    /// What happened.
+    pub what: String,
+}
+
+impl Promise {
+    /// Its number in the design.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8 + 1
+    }
+
+    const fn statement(self) -> &'static str {
+        match self {
+            Self::OneOwner => "with fencing, a group never runs on two nodes",
+            Self::OneOwnerWhileLinked => "a group never runs on two nodes while a link between them works",
+            Self::NotFromTheLiving => "no takeover from a node that is alive on any link",
+            Self::InTime => "after one crash the groups run on a survivor in time",
+            Self::NoFailback => "with auto_failback off, a group moves only for a failure or an order",
+            Self::Rest => "after the faults everything comes to rest and runs",
+            Self::Robust => "no input panics or loops, and a forged frame changes nothing",
+            Self::Known => "what runs is known to run, and every reboot and fence has a reason",
+        }
+    }
+}
+
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "promise {} ({})", self.number(), self.statement())
+    }
+}

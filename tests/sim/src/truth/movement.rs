@@ -1,0 +1,43 @@
+//! Promise 5: with `auto_failback off` no holder gives way to a higher bid, unless an operator gave an order in this run or
+//! the ping nodes decide: nothing else makes another node's bid higher than that of the one that holds the group.
+//!
+//! And whatever the policy, a reason that is given must be one: whoever gives way to a newer holder names an epoch that is
+//! not older than its own.
+
+use heartline_core::ids::{GroupIndex, MemberIndex};
+use heartline_core::notice::ReleaseCause;
+
+use crate::plan::name;
+use crate::world::World;
+
+/// Judges a release.
+pub(crate) fn unfounded(
+    world: &World,
+    host: usize,
+    group: GroupIndex,
+    cause: ReleaseCause,
+) -> Option<String> {
+    let policy = &world.settings().policy;
+    let excused = policy.auto_failback || policy.ping_decides || world.orders_given();
+    match cause {
+        ReleaseCause::HigherBid(heir) if !excused => Some(format!(
+            "{} gives group {} to {} without failure or order",
+            name(host),
+            group.0,
+            name_of(heir)
+        )),
+        ReleaseCause::NewerHolder { member, ours, theirs } if theirs < ours => Some(format!(
+            "{} gives way to {} for group {}, though its own epoch {} is newer than {}",
+            name(host),
+            name_of(member),
+            group.0,
+            ours.0,
+            theirs.0
+        )),
+        _ => None,
+    }
+}
+
+fn name_of(member: MemberIndex) -> &'static str {
+    name(usize::from(member.0))
+}

@@ -1,0 +1,113 @@
+//! Promises 1, 2 and, for starts, 3: who may have a group at the same time as another.
+//!
+//! 1. With fencing, no start begins while something of the group is present on another host. Excused: what a fencing
+//!    device claimed to have shot and did not, what others than the daemon started, and what a probe denied.
+//! 2. Without fencing the same holds for two hosts that are *linked*: some link between them has had nothing wrong with it,
+//!    in both directions, and both daemons have run without a stall, for twice the longer dead time. Two that were not, and
+//!    run the same group, must end that within the same time and a stop once they are linked, unless the group cannot be
+//!    stopped and its node says so.
+//! 3. Linked or not: no start while a host has the group from which a frame was taken in within its dead time.
+
+use heartline_core::ids::GroupIndex;
+use heartline_core::message::GroupState;
+
+use super::Promise;
+use crate::host::{Host, Service};
+use crate::plan::{Micros, SECOND, Settings, name};
+use crate::wire::Direction;
+use crate::world::World;
+
+/// Since when some link between two hosts and both daemons have been well; nothing while they are not.
+fn linked_since(world: &World, one: usize, other: usize) -> Option<Micros> {
+    let media = |host: usize| world.settings().media(host);
+    let well = |link: usize| {
+        let troubled = |from, to| -> Micros {
+            let direction: &Direction = world.direction(link, from, to);
+            direction.troubled_until
+        };
+        troubled(one, other).max(troubled(other, one))
+    };
+    let link = media(one).filter(|link| media(other).any(|at| at == *link)).map(well).min()?;
+    let since =
+        link.max(world.host(one).well_since(world.now())?).max(world.host(other).well_since(world.now())?);
+    (since <= world.now()).then_some(since)
+}
+
+/// Judges a start of `group` that begins on `host`.
+pub(crate) fn begins(world: &World, host: usize, group: usize) -> Option<(Promise, String)> {
+    for other in (0..world.hosts()).filter(|other| *other != host) {
+        let (there, service) = (world.host(other), &world.host(other).services[group]);
+        if !service.is_present() || is_excused(there, service) {
+            continue;
+        }
+        let what = |why: &str| {
+            format!("{} starts group {group} while it is present on {}{why}", name(host), name(other))
+        };
+        if world.settings().policy.fencing {
+            return Some((Promise::OneOwner, what("")));
+        }
+        if heard_lately(world, host, other) {
+            return Some((Promise::NotFromTheLiving, what(", which was heard within its dead time")));
+        }
+        if linked_since(world, host, other)
+            .is_some_and(|since| world.now() > since + patience(world, host, other))
+        {
+            return Some((Promise::OneOwnerWhileLinked, what(", and the link between them is well")));
+        }
+    }
+    None
+}
+
+/// Judges a group that is present on two linked hosts.
+pub(crate) fn lasts(world: &World, one: usize, other: usize, group: usize) -> Option<(Promise, String)> {
+    let services = [one, other].map(|host| &world.host(host).services[group]);
+    if world.settings().policy.fencing
+        || !services.iter().all(|service| service.is_present())
+        || [one, other].iter().zip(services).any(|(host, service)| is_excused(world.host(*host), service))
+        || [one, other].iter().any(|host| is_being_stopped(world.host(*host), group))
+    {
+        return None;
+    }
+    let since = services.iter().map(|service| service.since).max().unwrap_or(0);
+    let since = since.max(linked_since(world, one, other)?);
+    let times = &world.settings().times;
+    let limit = 2 * patience(world, one, other) + times.start.max(times.limit) + times.stop.max(times.limit);
+    (world.now() > since + limit).then(|| {
+        let text =
+            format!("group {group} is still present on {} and {}, which are linked", name(one), name(other));
+        (Promise::OneOwnerWhileLinked, text)
+    })
+}
+
+const fn is_excused(host: &Host, service: &Service) -> bool {
+    service.hidden || host.spared
+}
+
+fn is_being_stopped(host: &Host, group: usize) -> bool {
+    let group = GroupIndex(u8::try_from(group).unwrap_or(u8::MAX));
+    let state =
+        host.daemon.as_ref().and_then(|daemon| daemon.node.group_here(group)).map(|group| group.state());
+    matches!(state, Some(GroupState::Stopping | GroupState::Failed | GroupState::Unknown))
+}
+
+fn heard_lately(world: &World, host: usize, other: usize) -> bool {
+    let Some(daemon) = &world.host(host).daemon else { return false };
+    daemon.heard[other].is_some_and(|heard| world.now() < heard.at + unhurried(heard.deadtime))
+}
+
+/// A span as the fastest clock shows it: what has not passed by this is not over on any host.
+pub(super) const fn unhurried(span: Micros) -> Micros {
+    span - span / 1_000
+}
+
+/// Twice the longer dead time, and some time for a frame and for waking up.
+fn patience(world: &World, one: usize, other: usize) -> Micros {
+    let deadtime = |host: usize| {
+        let settings: &Settings = world.settings();
+        world.host(host).daemon.as_ref().map_or_else(
+            || settings.hosts[host].intervals.deadtime.micros(),
+            |daemon| daemon.node.config().intervals().deadtime.micros(),
+        )
+    };
+    2 * deadtime(one).max(deadtime(other)) + SECOND
+}

@@ -1,0 +1,61 @@
+//! Promises 3 and 4: nobody is held for dead too early, and nothing is taken over too late.
+//!
+//! 3. A node says that a member is dead only when no genuine frame of it was taken in for the dead time that its newest
+//!    one announced, or none at all for the initial dead time.
+//! 4. After a crash in a cluster that had been at rest, and if nothing else happens meanwhile, the groups of the crashed
+//!    host run on survivors within its dead time, one fence, one start and the round trips of a claim.
+
+use heartline_core::config::Intervals;
+use heartline_core::ids::MemberIndex;
+
+use super::overlap::unhurried;
+use crate::host::Presence;
+use crate::plan::{MILLISECOND, Micros, SECOND, name};
+use crate::world::World;
+
+/// Judges a notice that a member is dead.
+pub(crate) fn false_death(world: &World, host: usize, member: MemberIndex) -> Option<String> {
+    let other = usize::from(member.0);
+    let daemon = world.host(host).daemon.as_ref()?;
+    let intervals: &Intervals = daemon.node.config().intervals();
+    let (since, limit) = match daemon.heard.get(other)? {
+        Some(heard) => (heard.at, heard.deadtime),
+        None => (daemon.born, intervals.initdead.micros()),
+    };
+    let silence = world.now().saturating_sub(since);
+    (silence < unhurried(limit)).then(|| {
+        format!(
+            "{} holds {} for dead after {} ms of {} ms",
+            name(host),
+            name(other),
+            silence / MILLISECOND,
+            limit / MILLISECOND
+        )
+    })
+}
+
+/// How long the groups of a crashed host may be away.
+pub(crate) fn time_allowed(world: &World, crashed: usize) -> Micros {
+    let settings = world.settings();
+    let times = &settings.times;
+    let deadtime = settings.hosts[crashed].intervals.deadtime.micros();
+    let fence = if settings.policy.fencing { times.fence } else { 0 };
+    // Frames on a line, frames in the worst usual delay, and being waited for by those that must answer: at most half a
+    // second for each of the two round trips of a claim that others must hear of.
+    deadtime + deadtime / 1_000 + fence + times.start + SECOND
+}
+
+/// Judges the groups (bit by group) that a crashed host ran.
+pub(crate) fn late(world: &World, crashed: usize, groups: u32) -> Option<String> {
+    let runs = |group: &usize| {
+        (0..world.hosts()).any(|host| world.host(host).services[*group].presence == Presence::Running)
+    };
+    let late = (0..world.settings().groups.len())
+        .filter(|group| groups & 1 << group != 0)
+        .find(|group| !runs(group))?;
+    Some(format!(
+        "group {late} of {} runs nowhere {} ms after its crash",
+        name(crashed),
+        time_allowed(world, crashed) / MILLISECOND
+    ))
+}

@@ -1,0 +1,254 @@
+//! Jobs: agents that start, stop and look at services, and fencing devices. They are children of the daemon, but live
+//! lives of their own: a stalled daemon hears of their end later, a killed one never.
+
+use heartline_core::Input;
+use heartline_core::effect::Work;
+use heartline_core::ids::JobId;
+use heartline_core::input::{JobFailure, Outcome};
+
+use super::queue::Event;
+use super::{World, a_moment, small};
+use crate::host::{Child, Ending, Machine, Presence};
+use crate::plan::{Behaviour, MILLISECOND, Micros, Reading, SECOND, Task, name};
+use crate::truth::{self, Promise};
+
+impl World {
+    pub(super) fn run_job(&mut self, host: usize, job: JobId, work: Work) {
+        if self.hosts[host].daemon.is_none() {
+            return;
+        }
+        self.tell(host, || format!("job {}: {}", job.0, describe(work)));
+        let (takes, ending) = match work {
+            Work::Probe(group) => self.plan_agent(host, usize::from(group.0), Task::Probe),
+            Work::Start(group) => self.begin_start(host, usize::from(group.0)),
+            Work::Stop(group) => self.begin_stop(host, usize::from(group.0)),
+            Work::Fence(member) => self.plan_fence(host, usize::from(member.0)),
+        };
+        let here = &mut self.hosts[host];
+        let Some(daemon) = &here.daemon else { return };
+        let busy = |child: &Child| {
+            child.life == daemon.life
+                && group_of(child.work).is_some_and(|group| Some(group) == group_of(work))
+        };
+        let overlapping = here.children.iter().any(busy);
+        here.next_child += 1;
+        let child = Child { id: here.next_child, life: daemon.life, job, work, ending };
+        here.children.push(child);
+        self.queue.push(self.now + takes, Event::ChildEnds { host: small(host), child: child.id });
+        if overlapping {
+            self.broken(Promise::Known, format!("{} runs two jobs for one group at a time", name(host)));
+        }
+    }
+
+    fn begin_start(&mut self, host: usize, group: usize) -> (Micros, Ending) {
+        if let Some((promise, what)) = truth::begins(self, host, group) {
+            self.broken(promise, what);
+        }
+        let service = &mut self.hosts[host].services[group];
+        let presence =
+            if service.presence == Presence::Running { Presence::Running } else { Presence::Parts };
+        service.become_present(presence, self.now);
+        self.plan_agent(host, group, Task::Start)
+    }
+
+    fn begin_stop(&mut self, host: usize, group: usize) -> (Micros, Ending) {
+        let service = &mut self.hosts[host].services[group];
+        service.believed = false;
+        if service.is_present() {
+            service.presence = Presence::Parts;
+        }
+        self.plan_agent(host, group, Task::Stop)
+    }
+
+    /// How long an agent takes and how it will end.
+    fn plan_agent(&mut self, host: usize, group: usize, task: Task) -> (Micros, Ending) {
+        let times = self.plan.settings.times;
+        let here = &mut self.hosts[host];
+        let usual = match task {
+            Task::Probe => times.probe,
+            Task::Start => times.start,
+            Task::Stop => times.stop,
+        };
+        let takes = here.dice.between(usual / 10, usual);
+        match here.services[group].trouble(task).now(self.now) {
+            None => (takes, Ending::Succeeds),
+            Some(Behaviour::FailsOnce | Behaviour::Fails) => (takes, Ending::REFUSED),
+            Some(Behaviour::Slow(times_longer)) => {
+                let takes = takes * u64::from(times_longer);
+                if takes > times.limit { (times.limit, Ending::TIMED_OUT) } else { (takes, Ending::Succeeds) }
+            }
+            Some(Behaviour::Hangs) => (times.limit, Ending::TIMED_OUT),
+            Some(Behaviour::Lies(reading)) => {
+                let says = match reading {
+                    Reading::Runs => Outcome::Done,
+                    Reading::Stopped => Outcome::NotRunning,
+                    Reading::Unclear => Outcome::Partial,
+                };
+                (takes, if task == Task::Probe { Ending::Says(says) } else { Ending::REFUSED })
+            }
+        }
+    }
+
+    /// A device cuts the victim's power some time before it answers.
+    fn plan_fence(&mut self, host: usize, victim: usize) -> (Micros, Ending) {
+        self.statistics.fences += 1;
+        let times = self.plan.settings.times;
+        let here = &mut self.hosts[host];
+        let mut takes = here.dice.between(times.fence / 10, times.fence);
+        let behaviour = here.device.now(self.now);
+        let ending = match behaviour {
+            None => Ending::Succeeds,
+            Some(Behaviour::Slow(times_longer)) => {
+                takes *= u64::from(times_longer);
+                if takes > times.limit { Ending::TIMED_OUT } else { Ending::Succeeds }
+            }
+            Some(Behaviour::Hangs) => Ending::TIMED_OUT,
+            Some(Behaviour::FailsOnce | Behaviour::Fails) => Ending::REFUSED,
+            Some(Behaviour::Lies(_)) => Ending::Says(Outcome::Done),
+        };
+        let takes = if ending == Ending::TIMED_OUT { times.limit } else { takes };
+        // Some devices fail, or are given up, after they have done it.
+        let shoots = match ending {
+            Ending::Succeeds => true,
+            Ending::Says(Outcome::Failed(_)) => here.dice.permille(300),
+            Ending::Says(_) => false,
+        };
+        if shoots {
+            let after = here.dice.between(takes / 4, takes.saturating_sub(1));
+            let shot = Event::Shot { victim: small(victim), by: small(host) };
+            self.queue.push(self.now + after, shot);
+        }
+        (takes, ending)
+    }
+
+    pub(super) fn shoot(&mut self, victim: usize, by: usize) {
+        self.tell(victim, || format!("is shot by {}", name(by)));
+        self.disturb(SECOND);
+        let off = self.hosts[victim].dice.between(100 * MILLISECOND, 5 * SECOND);
+        self.lose_power(victim, off);
+    }
+
+    pub(super) fn child_ends(&mut self, host: usize, id: u32) {
+        let here = &mut self.hosts[host];
+        let Some(at) = here.children.iter().position(|child| child.id == id) else { return };
+        if let Some((_, until, _)) = here.paused {
+            // A machine that does not run runs no children either.
+            let later = until + a_moment(&mut here.dice);
+            self.queue.push(later, Event::ChildEnds { host: small(host), child: id });
+            return;
+        }
+        let child = here.children.swap_remove(at);
+        let outcome = self.finish(host, &child);
+        self.tell(host, || format!("job {} ended: {outcome:?}", child.job.0));
+        self.report(host, child, outcome);
+    }
+
+    /// Tells the daemon, now or when it can listen.
+    fn report(&mut self, host: usize, child: Child, outcome: Outcome) {
+        let here = &mut self.hosts[host];
+        let frozen = here.is_frozen(self.now);
+        let Some(daemon) = here.daemon.as_mut().filter(|daemon| daemon.life == child.life) else { return };
+        if frozen {
+            daemon.ended.push((child.job, outcome));
+            return;
+        }
+        self.step(host, Input::JobEnded { job: child.job, outcome });
+        self.carry_out(host);
+    }
+
+    /// What a child has done to the world, and what it says.
+    fn finish(&mut self, host: usize, child: &Child) -> Outcome {
+        let now = self.now;
+        let Some(group) = group_of(child.work) else { return self.finish_fence(child) };
+        let here = &mut self.hosts[host];
+        let luck = here.dice.below(3);
+        let service = &mut here.services[group];
+        match (child.work, child.ending) {
+            (Work::Probe(_), Ending::Succeeds) => match service.presence {
+                Presence::Stopped => Outcome::NotRunning,
+                Presence::Parts => Outcome::Partial,
+                Presence::Running => Outcome::Done,
+            },
+            (Work::Probe(_), Ending::Says(says)) => {
+                service.hidden |= says == Outcome::NotRunning && service.is_present();
+                service.believed |= says == Outcome::Done && !service.is_present();
+                says
+            }
+            (Work::Start(_), Ending::Succeeds) => {
+                service.become_present(Presence::Running, now);
+                Outcome::Done
+            }
+            (Work::Stop(_), Ending::Succeeds) => {
+                service.vanish();
+                Outcome::Done
+            }
+            // What was not finished leaves anything behind.
+            (Work::Start(_), Ending::Says(says)) => {
+                match luck {
+                    0 => service.vanish(),
+                    1 => service.presence = Presence::Parts,
+                    _ => service.presence = Presence::Running,
+                }
+                says
+            }
+            (_, Ending::Says(says)) => says,
+            (Work::Fence(_), Ending::Succeeds) => Outcome::Done,
+        }
+    }
+
+    fn finish_fence(&mut self, child: &Child) -> Outcome {
+        let Work::Fence(member) = child.work else { return Outcome::NotRunning };
+        match child.ending {
+            Ending::Succeeds => Outcome::Done,
+            Ending::Says(says) => {
+                if says == Outcome::Done && self.hosts[usize::from(member.0)].machine != Machine::Off {
+                    self.hosts[usize::from(member.0)].spared = true;
+                    self.statistics.lies += 1;
+                }
+                says
+            }
+        }
+    }
+
+    /// The daemon has its child killed; that takes a moment, and two seconds if it does not listen.
+    pub(super) fn cancel(&mut self, host: usize, job: JobId) {
+        let here = &mut self.hosts[host];
+        let Some(life) = here.daemon.as_ref().map(|daemon| daemon.life) else { return };
+        here.next_child += 1;
+        let id = here.next_child;
+        let ours = |child: &&mut Child| child.life == life && child.job == job;
+        let Some(child) = here.children.iter_mut().find(ours) else { return };
+        // Under another number it does not end as it would have.
+        (child.id, child.ending) = (id, Ending::CANCELLED);
+        let stubborn = here.dice.permille(200);
+        let takes = if stubborn { 2 * SECOND } else { a_moment(&mut here.dice) };
+        self.queue.push(self.now + takes, Event::ChildEnds { host: small(host), child: id });
+    }
+
+    /// Kills the children that an earlier daemon left behind, or all.
+    pub(super) fn kill_children(&mut self, host: usize) {
+        let children = std::mem::take(&mut self.hosts[host].children);
+        for mut child in children {
+            child.ending = Ending::Says(Outcome::Failed(JobFailure::Cancelled));
+            if group_of(child.work).is_some() {
+                self.finish(host, &child);
+            }
+        }
+    }
+}
+
+fn group_of(work: Work) -> Option<usize> {
+    match work {
+        Work::Probe(group) | Work::Start(group) | Work::Stop(group) => Some(usize::from(group.0)),
+        Work::Fence(_) => None,
+    }
+}
+
+fn describe(work: Work) -> String {
+    match work {
+        Work::Probe(group) => format!("probe group {}", group.0),
+        Work::Start(group) => format!("start group {}", group.0),
+        Work::Stop(group) => format!("stop group {}", group.0),
+        Work::Fence(member) => format!("fence {}", name(usize::from(member.0))),
+    }
+}

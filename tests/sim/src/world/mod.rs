@@ -1,0 +1,424 @@
+//! The world of one run: hosts, links and what is going to happen, in one loop over virtual time. Everything takes time
+//! here: no effect of a node is carried out within the step that ordered it but its words and its frames.
+
+mod jobs;
+mod machines;
+mod operators;
+mod queue;
+mod strike;
+mod traffic;
+
+use heartline_core::config::ConfigError;
+use heartline_core::frame::Bytes;
+use heartline_core::notice::Notice;
+use heartline_core::seal::{KeyError, KeyRing};
+use heartline_core::{Effect, Effects, Input};
+
+use crate::coverage::Coverage;
+use crate::dice::Dice;
+use crate::host::{Clock, Host, Machine, Service, Trouble};
+use crate::plan::{MILLISECOND, Micros, Plan, SECOND, Settings, Words};
+use crate::report::Statistics;
+use crate::timeline::Timeline;
+use crate::truth::{self, Promise, Violation};
+use crate::wire::{Direction, Frames};
+use queue::{Event, Queue};
+
+const HOSTS: u64 = 2;
+const LINKS: u64 = 3;
+const FORGERS: u64 = 4;
+/// Longer than this nobody needs to wake up after a deadline, in microseconds.
+const LATENCY: u64 = 200;
+const AUDIT_EVERY: Micros = 5 * SECOND;
+/// Steps of one host within one microsecond: more are an endless loop.
+const STEPS_MAX: u32 = 10_000;
+
+/// Why a plan cannot be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The core refuses a configuration.
+    #[error("a configuration of the plan is refused: {0}")]
+    Config(#[from] ConfigError),
+    /// The core refuses the keys.
+    #[error("the keys of the plan are refused: {0}")]
+    Keys(#[from] KeyError),
+}
+
+/// The world.
+pub(crate) struct World {
+    plan: Plan,
+    now: Micros,
+    queue: Queue,
+    hosts: Vec<Host>,
+    /// By link, from, to.
+    directions: Vec<Direction>,
+    frames: Frames,
+    keys: KeyRing,
+    /// Boxed, since it is large and is handed from place to place; nothing while somebody has it.
+    effects: Option<Box<Effects>>,
+    outbox: Outbox,
+    line_bytes: Vec<u8>,
+    tape: traffic::Tape,
+    next_order: u32,
+    /// Standby or takeover was ordered.
+    orders_given: bool,
+    /// Until when the faults so far, and what follows from them at once, may disturb.
+    disturbed_until: Micros,
+    /// Groups of a crashed host that must be taken over, by host.
+    crashed: Vec<u32>,
+    moves: u64,
+    moves_at_rest: Option<u64>,
+    steps_now: u32,
+    pub(crate) statistics: Statistics,
+    pub(crate) coverage: Coverage,
+    pub(crate) timeline: Timeline,
+    violation: Option<Violation>,
+    /// A digest of all that happened, in its order.
+    pub(crate) digest: u64,
+}
+
+/// What a daemon has been told to do and has not done yet.
+#[derive(Default)]
+struct Outbox {
+    effects: Vec<Effect>,
+    frame: Bytes,
+    transmit: bool,
+    leave: bool,
+}
+
+impl World {
+    pub(crate) fn new(plan: Plan, timeline: Timeline) -> Result<Self, PlanError> {
+        let settings = &plan.settings;
+        let number = settings.hosts.len();
+        for host in 0..number {
+            settings.config(host, Words::Usual)?;
+        }
+        let direction = |at| Direction::new(Dice::branch(plan.seed, LINKS, at));
+        let directions = (0..(settings.links.len() * number * number) as u64).map(direction).collect();
+        let hosts = (0..number).map(|at| {
+            let mut dice = Dice::branch(plan.seed, HOSTS, at as u64);
+            Host {
+                machine: Machine::Off,
+                power: 0,
+                clock: Clock::new(0, 0, 0),
+                generation: u32::try_from(dice.below(1_000_000)).unwrap_or(0),
+                dice,
+                words: Words::Usual,
+                daemon: None,
+                starting: false,
+                lives: 0,
+                stalled_until: 0,
+                paused: None,
+                services: vec![Service::STOPPED; settings.groups.len()],
+                children: Vec::new(),
+                next_child: 0,
+                device: Trouble::NONE,
+                ping_lost_until: vec![0; settings.pings],
+                reboot_loop: (0, 0),
+                spared: false,
+            }
+        });
+        let mut world = Self {
+            now: 0,
+            queue: Queue::default(),
+            hosts: hosts.collect(),
+            directions,
+            frames: Frames::default(),
+            keys: settings.keys()?,
+            effects: Some(Box::default()),
+            outbox: Outbox::default(),
+            line_bytes: Vec::new(),
+            tape: traffic::Tape::new(Dice::branch(plan.seed, FORGERS, 0), &plan.faults),
+            next_order: 0,
+            orders_given: false,
+            disturbed_until: 0,
+            crashed: vec![0; number],
+            moves: 0,
+            moves_at_rest: None,
+            steps_now: 0,
+            statistics: Statistics::default(),
+            coverage: Coverage::default(),
+            timeline,
+            violation: None,
+            digest: 0,
+            plan,
+        };
+        world.plan_ahead();
+        Ok(world)
+    }
+
+    fn plan_ahead(&mut self) {
+        for at in 0..self.plan.faults.len() {
+            self.queue.push(self.plan.faults[at].at, Event::Fault(at));
+        }
+        for host in 0..self.hosts.len() {
+            let first = self.plan.settings.hosts[host].first_boot;
+            self.disturbed_until = self.disturbed_until.max(first);
+            self.queue.push(first, Event::PowerOn { host: small(host), power: 0 });
+        }
+        self.queue.push(AUDIT_EVERY, Event::Audit);
+        for (visit, at) in (0..).zip(self.visits()) {
+            self.queue.push(at, Event::Visit(visit));
+        }
+    }
+
+    /// Runs to the end of the plan or to the first broken promise.
+    pub(crate) fn run(&mut self) -> Option<Violation> {
+        let end = self.visits()[operators::VISITS - 1];
+        while self.violation.is_none() {
+            let tick = self.next_tick();
+            let event = self.queue.next().unwrap_or(end);
+            // Frames that arrive now come before the judgement of silence.
+            let next = event.min(tick.map_or(Micros::MAX, |(at, _)| at));
+            if next > end {
+                break;
+            }
+            if next > self.now {
+                self.now = next;
+                self.steps_now = 0;
+            }
+            match tick {
+                Some((at, host)) if at < event => self.wake_up(host),
+                _ => match self.queue.pop() {
+                    Some((_, event)) => self.happen(event),
+                    None => break,
+                },
+            }
+        }
+        self.statistics.simulated = self.now;
+        self.violation.take()
+    }
+
+    fn next_tick(&self) -> Option<(Micros, usize)> {
+        let tick = |(at, host): (usize, &Host)| Some((host.daemon.as_ref()?.tick_at, at));
+        self.hosts.iter().enumerate().filter_map(tick).min()
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Fault(at) => self.strike(at),
+            Event::Arrival { link, to, frame } => self.arrive(usize::from(link), usize::from(to), frame),
+            Event::LineFree { link, from } => self.line_is_free(usize::from(link), usize::from(from)),
+            Event::ChildEnds { host, child } => self.child_ends(usize::from(host), child),
+            Event::Shot { victim, by } => self.shoot(usize::from(victim), usize::from(by)),
+            Event::PowerOn { host, power } => self.power_on(usize::from(host), power),
+            Event::BootDone { host, power } => self.boot_done(usize::from(host), power),
+            Event::PowerOff { host, power } => self.power_off_again(usize::from(host), power),
+            Event::StartDaemon { host, power } => self.start_daemon(usize::from(host), power),
+            Event::DaemonUp { host, power } => self.daemon_up(usize::from(host), power),
+            Event::Awake { host } => self.awake(usize::from(host)),
+            Event::Pings { host, life } => self.ask_pings(usize::from(host), life),
+            Event::Reload { host } => self.reload(usize::from(host)),
+            Event::Restore { host } => self.restore(usize::from(host)),
+            Event::Audit => self.audit(),
+            Event::CrashOver { host, power } => self.crash_over(usize::from(host), power),
+            Event::Visit(number) => self.visit(number),
+        }
+    }
+
+    /// A daemon's timer: everything that was waiting has been handed in.
+    fn wake_up(&mut self, host: usize) {
+        self.step(host, Input::Tick);
+        self.carry_out(host);
+    }
+
+    /// Hands one input to a node and gathers what it wants done.
+    fn step(&mut self, host: usize, input: Input<'_>) {
+        let here = &mut self.hosts[host];
+        let Some(daemon) = &mut here.daemon else { return };
+        let mut effects = self.effects.take().unwrap_or_default();
+        effects.clear();
+        daemon.node.step(here.clock.read(self.now), input, &mut effects);
+        self.after_step(host, effects);
+    }
+
+    fn after_step(&mut self, host: usize, effects: Box<Effects>) {
+        self.statistics.steps += 1;
+        self.steps_now += 1;
+        if self.steps_now > STEPS_MAX {
+            self.broken(Promise::Robust, "the nodes do not come to an end".to_owned());
+        }
+        self.note(self.now ^ (host as u64) << 56);
+        if let (Some(_), Some(daemon)) = (effects.iter().next(), &self.hosts[host].daemon) {
+            self.coverage.look_at(host, &daemon.node);
+        }
+        let mut reasons = truth::Reasons::default();
+        for effect in effects.iter() {
+            if let Some(what) = reasons.take(&effect) {
+                self.broken(Promise::Known, what);
+            }
+            match effect {
+                Effect::Transmit => {
+                    self.outbox.frame.clear();
+                    // It is no longer than the longest frame.
+                    let _ = self.outbox.frame.extend_from_slice(effects.frame());
+                    self.outbox.transmit = true;
+                }
+                Effect::Leave => self.outbox.leave = true,
+                Effect::Notice(notice) => self.noticed(host, &notice),
+                other => self.outbox.effects.push(other),
+            }
+        }
+        self.effects = Some(effects);
+    }
+
+    fn noticed(&mut self, host: usize, notice: &Notice) {
+        self.coverage.notice(notice);
+        self.timeline.notice(self.now, host, notice);
+        match *notice {
+            Notice::MemberDead { member, .. } => {
+                if let Some(what) = truth::false_death(self, host, member) {
+                    self.broken(Promise::NotFromTheLiving, what);
+                }
+            }
+            Notice::Releasing { group, cause } => {
+                self.moves += 1;
+                if let Some(what) = truth::unfounded(self, host, group, cause) {
+                    self.broken(Promise::NoFailback, what);
+                }
+            }
+            Notice::Claiming { .. } => self.moves += 1,
+            Notice::Starting { .. } => self.statistics.starts += 1,
+            Notice::Unprotected { .. } => self.statistics.takeovers += 1,
+            Notice::Fenced(_) => self.statistics.fenced += 1,
+            _ => {}
+        }
+    }
+
+    /// Does what the last steps have ordered: the frame first, as the host does.
+    fn carry_out(&mut self, host: usize) {
+        if std::mem::take(&mut self.outbox.transmit) {
+            self.transmit(host);
+        }
+        if !self.outbox.effects.is_empty() {
+            let mut effects = std::mem::take(&mut self.outbox.effects);
+            for effect in effects.drain(..) {
+                self.carry_out_one(host, effect);
+            }
+            // A step taken meanwhile, by a reload, has carried out its own effects.
+            self.outbox.effects = effects;
+        }
+        if std::mem::take(&mut self.outbox.leave) {
+            self.tell(host, || "the daemon ends".to_owned());
+            self.end_daemon(host);
+        }
+        self.set_timer(host);
+    }
+
+    fn carry_out_one(&mut self, host: usize, effect: Effect) {
+        match effect {
+            Effect::Transmit | Effect::Leave | Effect::Notice(_) => {}
+            Effect::Run { job, work } => self.run_job(host, job, work),
+            Effect::Cancel(job) => self.cancel(host, job),
+            Effect::Announce(group) => {
+                self.coverage.announced();
+                self.tell(host, || format!("announces group {}", group.0));
+            }
+            Effect::Answer { id, answer } => self.answered(host, id, answer),
+            Effect::Reboot(group) => {
+                self.tell(host, || format!("reboots, since group {} could not be stopped", group.0));
+                self.statistics.reboots += 1;
+                let off = self.hosts[host].dice.between(SECOND, 5 * SECOND);
+                self.lose_power(host, off);
+            }
+        }
+    }
+
+    fn set_timer(&mut self, host: usize) {
+        let here = &mut self.hosts[host];
+        let frozen = here.is_frozen(self.now);
+        let late = here.dice.below(LATENCY);
+        if let Some(daemon) = &mut here.daemon {
+            daemon.tick_at = match frozen {
+                true => Micros::MAX,
+                false => here.clock.when(daemon.node.next_deadline()).max(self.now) + late,
+            };
+        }
+    }
+
+    fn audit(&mut self) {
+        self.queue.push(self.now + AUDIT_EVERY, Event::Audit);
+        for host in 0..self.hosts.len() {
+            if let Some(what) = truth::unknown_service(self, host) {
+                self.broken(Promise::Known, what);
+            }
+        }
+        for one in 0..self.hosts.len() {
+            for other in one + 1..self.hosts.len() {
+                for group in 0..self.plan.settings.groups.len() {
+                    if let Some((promise, what)) = truth::lasts(self, one, other, group) {
+                        self.broken(promise, what);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps the first broken promise.
+    fn broken(&mut self, promise: Promise, what: String) {
+        if self.violation.is_none() {
+            self.timeline.tell(self.now, None, || format!("BROKEN: {what}"));
+            self.violation = Some(Violation { promise, at: self.now, what });
+        }
+    }
+
+    fn tell(&mut self, host: usize, text: impl FnOnce() -> String) {
+        self.timeline.tell(self.now, Some(host), text);
+    }
+
+    /// Adds to the digest of the run.
+    const fn note(&mut self, what: u64) {
+        self.digest = (self.digest.rotate_left(5) ^ what).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    /// The end of something that lasts: nothing outlives the storm.
+    fn until(&self, lasts: Micros) -> Micros {
+        (self.now + lasts).min(self.plan.storm.max(self.now))
+    }
+}
+
+/// What the promises are judged by.
+impl World {
+    pub(crate) const fn now(&self) -> Micros {
+        self.now
+    }
+
+    pub(crate) const fn settings(&self) -> &Settings {
+        &self.plan.settings
+    }
+
+    pub(crate) fn hosts(&self) -> usize {
+        self.hosts.len()
+    }
+
+    pub(crate) fn host(&self, host: usize) -> &Host {
+        &self.hosts[host]
+    }
+
+    pub(crate) fn direction(&self, link: usize, from: usize, to: usize) -> &Direction {
+        &self.directions[self.direction_at(link, from, to)]
+    }
+
+    pub(crate) const fn orders_given(&self) -> bool {
+        self.orders_given
+    }
+
+    fn direction_at(&self, link: usize, from: usize, to: usize) -> usize {
+        (link * self.hosts.len() + from) * self.hosts.len() + to
+    }
+
+    fn direction_mut(&mut self, link: usize, from: usize, to: usize) -> &mut Direction {
+        let at = self.direction_at(link, from, to);
+        &mut self.directions[at]
+    }
+}
+
+/// Hosts, links and groups are few.
+fn small(number: usize) -> u8 {
+    u8::try_from(number).unwrap_or(u8::MAX)
+}
+
+/// A little time, for what is never quite simultaneous.
+fn a_moment(dice: &mut Dice) -> Micros {
+    dice.between(MILLISECOND, 50 * MILLISECOND)
+}
