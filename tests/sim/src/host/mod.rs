@@ -9,6 +9,9 @@ pub(crate) use clock::Clock;
 pub(crate) use daemon::{Daemon, Heard, Medium};
 pub(crate) use service::{Child, Ending, Presence, Service, Trouble};
 
+use heartline_core::ids::GroupIndex;
+use heartline_core::message::GroupState;
+
 use crate::dice::Dice;
 use crate::plan::{Micros, Words};
 
@@ -40,6 +43,7 @@ pub(crate) struct Host {
     pub(crate) stalled_until: Micros,
     /// Of a paused machine: since when, until when, and whether its clock stands still.
     pub(crate) paused: Option<(Micros, Micros, bool)>,
+    /// By place, see [`Host::place`].
     pub(crate) services: Vec<Service>,
     pub(crate) children: Vec<Child>,
     pub(crate) next_child: u32,
@@ -62,6 +66,21 @@ impl Host {
     pub(crate) fn well_since(&self, now: Micros) -> Option<Micros> {
         let daemon = self.daemon.as_ref().filter(|_| !self.is_frozen(now))?;
         Some(daemon.born.max(self.stalled_until))
+    }
+
+    /// Where the service of a group stands in `services`: first those of all groups in their usual words, then those in
+    /// other words, which are other services.
+    pub(crate) fn place(&self, group: usize) -> usize {
+        let words = self.daemon.as_ref().map_or(self.words, |daemon| daemon.in_force);
+        if words == Words::OtherGroup(group) { self.services.len() / 2 + group } else { group }
+    }
+
+    /// What the node does with the service at a place; nothing if its files do not have that.
+    pub(crate) fn state(&self, place: usize) -> Option<GroupState> {
+        let group = place % (self.services.len() / 2);
+        let daemon = self.daemon.as_ref().filter(|_| self.place(group) == place)?;
+        let at = GroupIndex(u8::try_from(group).unwrap_or(u8::MAX));
+        daemon.node.group_here(at).map(|group| group.state())
     }
 
     /// Whether a daemon runs and takes part in its own time.

@@ -101,6 +101,8 @@ pub(crate) struct Child {
     pub(crate) life: u32,
     pub(crate) job: JobId,
     pub(crate) work: Work,
+    /// The place of the service that it is about; none for a fence.
+    pub(crate) place: Option<usize>,
     pub(crate) ending: Ending,
 }
 

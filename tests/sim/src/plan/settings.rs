@@ -9,7 +9,9 @@ use super::Micros;
 /// Names in the order that the core sorts them in, so that a host's number is its member index.
 const NAMES: [&str; 5] = ["ha1", "ha2", "ha3", "ha4", "ha5"];
 const WORDS: [&str; 6] = ["10.0.0.1 httpd", "10.0.0.2 mysql", "10.0.0.3 named", "nfs", "samba", "squid"];
-const OTHER_WORDS: &str = "10.0.0.9 other";
+/// What a line says for a while instead: another service.
+const OTHER_WORDS: [&str; 6] =
+    ["10.0.1.1 nginx", "10.0.1.2 pgsql", "10.0.1.3 unbound", "ftp", "cups", "exim"];
 pub(crate) const CLUSTER: &str = "linux-ha";
 
 /// A cluster.
@@ -104,8 +106,8 @@ impl Settings {
     pub fn config(&self, host: usize, words: Words) -> Result<Config, ConfigError> {
         let names: Vec<&str> = (0..self.hosts.len()).map(name).collect();
         let group = |(at, group): (usize, &GroupSettings)| {
-            let text = if words == Words::OtherGroup(at) { OTHER_WORDS } else { WORDS[at % WORDS.len()] };
-            (name(group.preferred), text)
+            let words = if words == Words::OtherGroup(at) { OTHER_WORDS } else { WORDS };
+            (name(group.preferred), words[at % words.len()])
         };
         let groups: Vec<(&str, &str)> = self.groups.iter().enumerate().map(group).collect();
         Config::new(&Parts {

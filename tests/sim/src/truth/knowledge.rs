@@ -6,22 +6,24 @@
 
 use heartline_core::Effect;
 use heartline_core::effect::Work;
-use heartline_core::ids::GroupIndex;
 use heartline_core::notice::Notice;
 
+use crate::host::Service;
 use crate::plan::name;
 use crate::world::World;
 
 /// Finds a service that its node does not know of.
 pub(crate) fn unknown_service(world: &World, host: usize) -> Option<String> {
     let here = world.host(host);
-    let daemon = here.daemon.as_ref().filter(|_| here.is_awake(world.now()))?;
-    let unknown = |(at, service): &(u8, &crate::host::Service)| {
-        let state = daemon.node.group_here(GroupIndex(*at)).map(|group| group.state());
-        service.is_present() && !service.hidden && state.is_some_and(|state| !state.may_run())
+    if !here.is_awake(world.now()) {
+        return None;
+    }
+    let unknown = |(place, service): &(usize, &Service)| {
+        service.is_present() && !service.hidden && here.state(*place).is_some_and(|state| !state.may_run())
     };
-    let (at, service) = (0u8..).zip(&here.services).find(unknown)?;
-    Some(format!("{} does not know that group {at} is {:?} there", name(host), service.presence))
+    let (place, service) = here.services.iter().enumerate().find(unknown)?;
+    let group = place % world.settings().groups.len();
+    Some(format!("{} does not know that group {group} is {:?} there", name(host), service.presence))
 }
 
 /// The reasons that one step has given so far.

@@ -8,7 +8,6 @@
 //!    stopped and its node says so.
 //! 3. Linked or not: no start while a host has the group from which a frame was taken in within its dead time.
 
-use heartline_core::ids::GroupIndex;
 use heartline_core::message::GroupState;
 
 use super::Promise;
@@ -33,15 +32,20 @@ fn linked_since(world: &World, one: usize, other: usize) -> Option<Micros> {
     (since <= world.now()).then_some(since)
 }
 
-/// Judges a start of `group` that begins on `host`.
-pub(crate) fn begins(world: &World, host: usize, group: usize) -> Option<(Promise, String)> {
+/// Judges the start of the service at `place` that begins on `host`.
+pub(crate) fn begins(world: &World, host: usize, place: usize) -> Option<(Promise, String)> {
     for other in (0..world.hosts()).filter(|other| *other != host) {
-        let (there, service) = (world.host(other), &world.host(other).services[group]);
+        let (there, service) = (world.host(other), &world.host(other).services[place]);
         if !service.is_present() || is_excused(there, service) {
             continue;
         }
         let what = |why: &str| {
-            format!("{} starts group {group} while it is present on {}{why}", name(host), name(other))
+            format!(
+                "{} starts {} while it is present on {}{why}",
+                name(host),
+                words(world, place),
+                name(other)
+            )
         };
         if world.settings().policy.fencing {
             return Some((Promise::OneOwner, what("")));
@@ -58,13 +62,13 @@ pub(crate) fn begins(world: &World, host: usize, group: usize) -> Option<(Promis
     None
 }
 
-/// Judges a group that is present on two linked hosts.
-pub(crate) fn lasts(world: &World, one: usize, other: usize, group: usize) -> Option<(Promise, String)> {
-    let services = [one, other].map(|host| &world.host(host).services[group]);
+/// Judges the service at `place`, if it is present on two linked hosts.
+pub(crate) fn lasts(world: &World, one: usize, other: usize, place: usize) -> Option<(Promise, String)> {
+    let services = [one, other].map(|host| &world.host(host).services[place]);
     if world.settings().policy.fencing
         || !services.iter().all(|service| service.is_present())
         || [one, other].iter().zip(services).any(|(host, service)| is_excused(world.host(*host), service))
-        || [one, other].iter().any(|host| is_being_stopped(world.host(*host), group))
+        || [one, other].iter().any(|host| is_given_up(world.host(*host), place))
     {
         return None;
     }
@@ -73,8 +77,8 @@ pub(crate) fn lasts(world: &World, one: usize, other: usize, group: usize) -> Op
     let times = &world.settings().times;
     let limit = 2 * patience(world, one, other) + times.start.max(times.limit) + times.stop.max(times.limit);
     (world.now() > since + limit).then(|| {
-        let text =
-            format!("group {group} is still present on {} and {}, which are linked", name(one), name(other));
+        let what = words(world, place);
+        let text = format!("{what} is still present on {} and {}, which are linked", name(one), name(other));
         (Promise::OneOwnerWhileLinked, text)
     })
 }
@@ -83,11 +87,18 @@ const fn is_excused(host: &Host, service: &Service) -> bool {
     service.hidden || host.spared
 }
 
-fn is_being_stopped(host: &Host, group: usize) -> bool {
-    let group = GroupIndex(u8::try_from(group).unwrap_or(u8::MAX));
-    let state =
-        host.daemon.as_ref().and_then(|daemon| daemon.node.group_here(group)).map(|group| group.state());
-    matches!(state, Some(GroupState::Stopping | GroupState::Failed | GroupState::Unknown))
+/// Whether its node is about to look or to stop, could not stop it, or has files that do not name it.
+fn is_given_up(host: &Host, place: usize) -> bool {
+    !matches!(
+        host.state(place),
+        Some(GroupState::Starting | GroupState::Running | GroupState::Idle | GroupState::Claiming)
+    )
+}
+
+/// A group, and whether it is the one in other words.
+fn words(world: &World, place: usize) -> String {
+    let groups = world.settings().groups.len();
+    if place < groups { format!("group {place}") } else { format!("group {} in other words", place - groups) }
 }
 
 fn heard_lately(world: &World, host: usize, other: usize) -> bool {

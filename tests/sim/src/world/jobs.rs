@@ -18,6 +18,7 @@ impl World {
             return;
         }
         self.tell(host, || format!("job {}: {}", job.0, describe(work)));
+        let place = group_of(work).map(|group| self.hosts[host].place(group));
         let (takes, ending) = match work {
             Work::Probe(group) => self.plan_agent(host, usize::from(group.0), Task::Probe),
             Work::Start(group) => self.begin_start(host, usize::from(group.0)),
@@ -26,13 +27,10 @@ impl World {
         };
         let here = &mut self.hosts[host];
         let Some(daemon) = &here.daemon else { return };
-        let busy = |child: &Child| {
-            child.life == daemon.life
-                && group_of(child.work).is_some_and(|group| Some(group) == group_of(work))
-        };
+        let busy = |child: &Child| child.life == daemon.life && child.place == place && place.is_some();
         let overlapping = here.children.iter().any(busy);
         here.next_child += 1;
-        let child = Child { id: here.next_child, life: daemon.life, job, work, ending };
+        let child = Child { id: here.next_child, life: daemon.life, job, work, place, ending };
         here.children.push(child);
         self.queue.push(self.now + takes, Event::ChildEnds { host: small(host), child: child.id });
         if overlapping {
@@ -41,10 +39,11 @@ impl World {
     }
 
     fn begin_start(&mut self, host: usize, group: usize) -> (Micros, Ending) {
-        if let Some((promise, what)) = truth::begins(self, host, group) {
+        let place = self.hosts[host].place(group);
+        if let Some((promise, what)) = truth::begins(self, host, place) {
             self.broken(promise, what);
         }
-        let service = &mut self.hosts[host].services[group];
+        let service = &mut self.hosts[host].services[place];
         let presence =
             if service.presence == Presence::Running { Presence::Running } else { Presence::Parts };
         service.become_present(presence, self.now);
@@ -52,7 +51,8 @@ impl World {
     }
 
     fn begin_stop(&mut self, host: usize, group: usize) -> (Micros, Ending) {
-        let service = &mut self.hosts[host].services[group];
+        let place = self.hosts[host].place(group);
+        let service = &mut self.hosts[host].services[place];
         service.believed = false;
         if service.is_present() {
             service.presence = Presence::Parts;
@@ -159,16 +159,19 @@ impl World {
     /// What a child has done to the world, and what it says.
     fn finish(&mut self, host: usize, child: &Child) -> Outcome {
         let now = self.now;
-        let Some(group) = group_of(child.work) else { return self.finish_fence(child) };
+        let Some(place) = child.place else { return self.finish_fence(child) };
         let here = &mut self.hosts[host];
         let luck = here.dice.below(3);
-        let service = &mut here.services[group];
+        let service = &mut here.services[place];
         match (child.work, child.ending) {
-            (Work::Probe(_), Ending::Succeeds) => match service.presence {
-                Presence::Stopped => Outcome::NotRunning,
-                Presence::Parts => Outcome::Partial,
-                Presence::Running => Outcome::Done,
-            },
+            (Work::Probe(_), Ending::Succeeds) => {
+                service.believed = false;
+                match service.presence {
+                    Presence::Stopped => Outcome::NotRunning,
+                    Presence::Parts => Outcome::Partial,
+                    Presence::Running => Outcome::Done,
+                }
+            }
             (Work::Probe(_), Ending::Says(says)) => {
                 service.hidden |= says == Outcome::NotRunning && service.is_present();
                 service.believed |= says == Outcome::Done && !service.is_present();
@@ -230,7 +233,7 @@ impl World {
         let children = std::mem::take(&mut self.hosts[host].children);
         for mut child in children {
             child.ending = Ending::Says(Outcome::Failed(JobFailure::Cancelled));
-            if group_of(child.work).is_some() {
+            if child.place.is_some() {
                 self.finish(host, &child);
             }
         }

@@ -109,7 +109,7 @@ impl World {
                 lives: 0,
                 stalled_until: 0,
                 paused: None,
-                services: vec![Service::STOPPED; settings.groups.len()],
+                services: vec![Service::STOPPED; 2 * settings.groups.len()],
                 children: Vec::new(),
                 next_child: 0,
                 device: Trouble::NONE,
@@ -277,6 +277,11 @@ impl World {
                     self.broken(Promise::NoFailback, what);
                 }
             }
+            // Whatever it was, it is the node's own from now on.
+            Notice::Adopted { group, .. } => {
+                let place = self.hosts[host].place(usize::from(group.0));
+                self.hosts[host].services[place].hidden = false;
+            }
             Notice::Claiming { .. } => self.moves += 1,
             Notice::Starting { .. } => self.statistics.starts += 1,
             Notice::Unprotected { .. } => self.statistics.takeovers += 1,
@@ -345,8 +350,8 @@ impl World {
         }
         for one in 0..self.hosts.len() {
             for other in one + 1..self.hosts.len() {
-                for group in 0..self.plan.settings.groups.len() {
-                    if let Some((promise, what)) = truth::lasts(self, one, other, group) {
+                for place in 0..2 * self.plan.settings.groups.len() {
+                    if let Some((promise, what)) = truth::lasts(self, one, other, place) {
                         self.broken(promise, what);
                     }
                 }

@@ -127,6 +127,10 @@ impl World {
         match daemon.node.reconfigure(config, keys, now) {
             Ok(()) => {
                 daemon.in_force = words;
+                if here.words != words {
+                    // They changed again meanwhile.
+                    self.try_again(host);
+                }
                 self.tell(host, || format!("has new files in force: {words:?}"));
                 self.step(host, Input::Tick);
                 self.carry_out(host);

@@ -1,13 +1,12 @@
 //! What each fault does to the world.
 
-use heartline_core::ids::GroupIndex;
 use heartline_core::input::Command;
 use heartline_core::message::GroupState;
 
 use super::queue::Event;
 use super::{World, small};
 use crate::host::{Machine, Presence, Trouble};
-use crate::plan::{Fault, Micros, SECOND};
+use crate::plan::{Fault, Micros, SECOND, Words};
 use crate::truth;
 use crate::wire::{Noise, Weather};
 
@@ -176,10 +175,9 @@ impl World {
 
     fn service_dies(&mut self, host: usize, group: usize) -> bool {
         let here = &mut self.hosts[host];
-        let at = GroupIndex(small(group));
-        let state =
-            here.daemon.as_ref().and_then(|daemon| daemon.node.group_here(at)).map(|group| group.state());
-        let service = &mut here.services[group];
+        let place = here.place(group);
+        let state = here.state(place);
+        let service = &mut here.services[place];
         let dies = service.presence == Presence::Running && !service.hidden;
         if dies {
             service.vanish();
@@ -196,7 +194,8 @@ impl World {
         let quiet = self.now + allowed < next.min(self.until(off));
         let rested = self.disturbed_until + 2 * allowed < self.now && truth::unrest(self).is_none();
         let untroubled = self.hosts.iter().all(|host| {
-            host.services.iter().all(|service| !service.believed && !service.hidden)
+            host.words == Words::Usual
+                && host.services.iter().all(|service| !service.believed && !service.hidden)
                 && host.daemon.as_ref().is_some_and(|daemon| {
                     let node = &daemon.node;
                     node.config()
