@@ -22,6 +22,8 @@ pub(crate) struct Frame {
     pub(crate) bytes: Vec<u8>,
     pub(crate) origin: Option<Origin>,
     pub(crate) forged: bool,
+    /// What was sent, if noise has changed the bytes; the receiver may still find it whole.
+    pub(crate) sent: Option<Vec<u8>>,
 }
 
 /// The pool.
@@ -40,7 +42,7 @@ impl Frames {
         let frame = &mut self.slots[id as usize];
         frame.bytes.clear();
         frame.bytes.extend_from_slice(bytes);
-        (frame.origin, frame.forged) = (origin, false);
+        (frame.origin, frame.forged, frame.sent) = (origin, false, None);
         FrameId(id)
     }
 

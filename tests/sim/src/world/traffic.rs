@@ -125,10 +125,8 @@ impl World {
         let sent = self.frames.get_mut(frame);
         let (takes, damaged) = self.directions[at].line(self.now, &sent.bytes, baud, &mut bytes);
         std::mem::swap(&mut sent.bytes, &mut bytes);
+        sent.sent = damaged.then(|| bytes.clone());
         self.line_bytes = bytes;
-        if damaged {
-            self.frames.get_mut(frame).origin = None;
-        }
         self.queue.push(self.now + takes, Event::Arrival { link: small(link), to: small(to), frame });
         self.queue.push(self.now + takes, Event::LineFree { link: small(link), from: small(from) });
     }
@@ -181,11 +179,13 @@ impl World {
         match daemon.media[medium].deframer.take() {
             None => self.hand_in_frame(host, medium, &frame),
             Some(mut deframer) => {
-                let mut whole = Frame { origin: frame.origin, forged: frame.forged, ..Frame::default() };
+                let mut whole = Frame { forged: frame.forged, ..Frame::default() };
                 for byte in &frame.bytes {
                     if let Some(Ok(bytes)) = deframer.push(*byte) {
                         whole.bytes.clear();
                         whole.bytes.extend_from_slice(bytes);
+                        let genuine = frame.sent.as_ref().is_none_or(|sent| *sent == whole.bytes);
+                        whole.origin = frame.origin.filter(|_| genuine);
                         self.hand_in_frame(host, medium, &whole);
                     }
                 }

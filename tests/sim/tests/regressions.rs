@@ -1,0 +1,66 @@
+//! What the simulator once found, as small plans of its own: they must not depend on how seeds are drawn.
+
+use heartline_core::config::{Intervals, Policy, StopFailure};
+use heartline_core::seal::Method;
+use heartline_core::time::Duration;
+use heartline_sim::plan::{
+    Fault, GroupSettings, HostSettings, LinkSettings, MILLISECOND, Micros, Plan, Planned, SECOND, Settings,
+    Times,
+};
+use heartline_sim::trace;
+
+/// Two hosts, one network, one group that prefers the first; no fencing.
+fn pair() -> Settings {
+    let host = HostSettings {
+        intervals: Intervals {
+            keepalive: Duration::from_millis(1_000),
+            deadtime: Duration::from_millis(5_000),
+            warntime: Duration::from_millis(2_500),
+            initdead: Duration::from_millis(10_000),
+            deadping: Duration::from_millis(5_000),
+        },
+        drift: 0,
+        first_boot: 0,
+    };
+    Settings {
+        hosts: vec![host.clone(), host],
+        groups: vec![GroupSettings { preferred: 0 }],
+        links: vec![LinkSettings::Datagram { delay: 200, jitter: 100 }],
+        pings: 0,
+        policy: Policy {
+            auto_failback: false,
+            stop_failure: StopFailure::Block,
+            fencing: false,
+            ping_decides: false,
+        },
+        method: Method::Crc,
+        times: Times {
+            start: SECOND,
+            stop: SECOND,
+            probe: 100 * MILLISECOND,
+            fence: SECOND,
+            boot: SECOND,
+            limit: 10 * SECOND,
+        },
+    }
+}
+
+fn keeps_all_promises(settings: &Settings, faults: &[(Micros, Fault)]) {
+    let faults: Vec<Planned> =
+        faults.iter().map(|(at, fault)| Planned { at: at * SECOND, fault: *fault }).collect();
+    for seed in 0..20 {
+        let plan = Plan { seed, settings: settings.clone(), faults: faults.clone(), storm: 300 * SECOND };
+        let (report, timeline) = trace(&plan);
+        assert_eq!(report.violation, None, "seed {seed}\n{timeline}");
+    }
+}
+
+/// The sleeper finds the farewell of its peer in its socket, and behind it that the peer came back and runs the group.
+#[test]
+fn an_old_farewell_found_after_a_stall_starts_nothing() {
+    let faults = [
+        (30, Fault::StallDaemon { host: 1, lasts: 60 * SECOND }),
+        (40, Fault::Stop { host: 0, back: 10 * SECOND }),
+    ];
+    keeps_all_promises(&pair(), &faults);
+}
