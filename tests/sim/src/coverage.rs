@@ -10,7 +10,7 @@ use heartline_core::refusal::Refusal;
 use heartline_core::seal::SealError;
 
 /// Everything that a node can decide or answer.
-pub const RULES: [&str; 60] = [
+pub const RULES: [&str; 64] = [
     "phase starting",
     "phase active",
     "phase leaving",
@@ -71,6 +71,10 @@ pub const RULES: [&str; 60] = [
     "answer: not active",
     "answer: configuration differs",
     "answer: busy",
+    "quorum gained",
+    "quorum lost",
+    "releasing: quorum lost",
+    "watchdog must have fired",
 ];
 
 /// What cannot be reached from here, with the reason.
@@ -274,11 +278,10 @@ const fn rule(notice: &Notice) -> usize {
             Refusal::Replay => 50,
             Refusal::Body | Refusal::UnknownMember(_) => 51,
         },
-        Notice::Releasing { cause: ReleaseCause::QuorumLost, .. }
-        | Notice::QuorumGained
-        | Notice::QuorumLost
-        | Notice::WatchdogFired { .. }
-        | Notice::DuplicateName(_)
-        | Notice::Dropped(_) => 51,
+        Notice::QuorumGained => 60,
+        Notice::QuorumLost => 61,
+        Notice::Releasing { cause: ReleaseCause::QuorumLost, .. } => 62,
+        Notice::WatchdogFired { .. } => 63,
+        Notice::DuplicateName(_) | Notice::Dropped(_) => 51,
     }
 }

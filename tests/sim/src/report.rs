@@ -32,6 +32,8 @@ pub struct Statistics {
     pub lies: u64,
     /// Reboots that nodes ordered of themselves.
     pub reboots: u64,
+    /// Resets by watchdogs.
+    pub resets: u64,
     /// Crashes, reboot loops included.
     pub crashes: u64,
     /// Crashes that were alone enough for promise 4.
@@ -54,6 +56,7 @@ impl Statistics {
         self.fenced += other.fenced;
         self.lies += other.lies;
         self.reboots += other.reboots;
+        self.resets += other.resets;
         self.crashes += other.crashes;
         self.crashes_judged += other.crashes_judged;
         self.forged += other.forged;
@@ -134,6 +137,7 @@ impl fmt::Display for Summary {
         writeln!(f, "fences done             {:>12}", figures.fenced)?;
         writeln!(f, "fences that were lies   {:>12}", figures.lies)?;
         writeln!(f, "reboots of themselves   {:>12}", figures.reboots)?;
+        writeln!(f, "resets by watchdogs     {:>12}", figures.resets)?;
         writeln!(f, "crashes                 {:>12}", figures.crashes)?;
         writeln!(f, "of these timed          {:>12}", figures.crashes_judged)?;
         writeln!(f, "forgeries compared      {:>12}", figures.forged)?;

@@ -24,6 +24,8 @@ pub(crate) struct Daemon {
     pub(crate) media: Vec<Medium>,
     /// Children that ended while it was stalled.
     pub(crate) ended: Vec<(JobId, Outcome)>,
+    /// It has fed its watchdog, and knows of it or soon will.
+    pub(crate) opened_watchdog: bool,
     /// The files that are in force, and those that wait until groups have been stopped for them.
     pub(crate) in_force: Words,
     pub(crate) pending: Option<(OrderId, Words)>,

@@ -54,6 +54,8 @@ pub(crate) struct Host {
     pub(crate) reboot_loop: (u32, Micros),
     /// A fencing device claimed to have shot it and did not.
     pub(crate) spared: bool,
+    /// When its armed watchdog resets it.
+    pub(crate) watchdog: Option<Micros>,
 }
 
 impl Host {

@@ -9,7 +9,7 @@ use heartline_core::time::Duration;
 
 use super::{
     Behaviour, Fault, Forgery, GroupSettings, HostSettings, KINDS, Kind, LinkSettings, MILLISECOND, Micros,
-    Plan, Planned, Reading, SECOND, Settings, Task, Times, Words,
+    Plan, Planned, Reading, SECOND, Settings, Task, Times, Words, majority,
 };
 use crate::dice::Dice;
 
@@ -17,7 +17,8 @@ const PURPOSE: u64 = 1;
 
 pub(super) fn plan(seed: u64) -> Plan {
     let mut dice = Dice::branch(seed, PURPOSE, 0);
-    let settings = settings(&mut dice);
+    let mut settings = settings(&mut dice);
+    majority::ask_for(seed, &mut settings);
     let calm_start = settings.longest(|intervals| intervals.initdead) + settings.times.boot + 20 * SECOND;
     let storm = calm_start + dice.between(3 * 60, 15 * 60) * SECOND;
     let kinds = kinds(&mut dice, &settings);
@@ -54,6 +55,7 @@ fn settings(dice: &mut Dice) -> Settings {
         groups,
         links: links(dice, hosts_number),
         pings,
+        watchdog: None,
         policy: Policy {
             auto_failback: dice.permille(500),
             stop_failure: dice.pick(&[StopFailure::Reboot, StopFailure::Block]),
@@ -119,6 +121,7 @@ fn kinds(dice: &mut Dice, settings: &Settings) -> Vec<Kind> {
         Kind::Noise => settings.links.iter().any(is_serial),
         Kind::Weather => !settings.links.iter().all(is_serial),
         Kind::Device => settings.policy.fencing,
+        Kind::Watchdog => settings.watchdog.is_some(),
         Kind::PingLost => settings.pings > 0,
         _ => true,
     };
@@ -236,6 +239,7 @@ fn fault(dice: &mut Dice, settings: &Settings, kind: Kind) -> Fault {
         Kind::Device => {
             Fault::Device { host, behaviour: behaviour(dice, true), lasts: dice.between(10, 600) * SECOND }
         }
+        Kind::Watchdog => Fault::Watchdog { host },
         Kind::Order => Fault::Order { host, command: command(dice, group) },
         Kind::Stop => Fault::Stop { host, back: lasts },
         Kind::Reload => Fault::Reload { host, words: words(dice, group), lasts },

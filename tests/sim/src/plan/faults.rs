@@ -53,6 +53,8 @@ pub enum Fault {
     RunsAtBoot { host: usize, group: usize },
     /// The fencing device that a host uses behaves badly.
     Device { host: usize, behaviour: Behaviour, lasts: Micros },
+    /// A host's hardware watchdog resets it, though it was fed.
+    Watchdog { host: usize },
     /// An operator asks for something.
     Order { host: usize, command: Command },
     /// An operator stops the daemon and starts it again later.
@@ -138,6 +140,7 @@ pub enum Kind {
     ServiceDies,
     RunsAtBoot,
     Device,
+    Watchdog,
     Order,
     Stop,
     Reload,
@@ -145,7 +148,7 @@ pub enum Kind {
 }
 
 /// All kinds, in the order of their numbers.
-pub const KINDS: [Kind; 21] = [
+pub const KINDS: [Kind; 22] = [
     Kind::Cut,
     Kind::Sever,
     Kind::Isolate,
@@ -163,6 +166,7 @@ pub const KINDS: [Kind; 21] = [
     Kind::ServiceDies,
     Kind::RunsAtBoot,
     Kind::Device,
+    Kind::Watchdog,
     Kind::Order,
     Kind::Stop,
     Kind::Reload,
@@ -191,6 +195,7 @@ impl Fault {
             Self::ServiceDies { .. } => Kind::ServiceDies,
             Self::RunsAtBoot { .. } => Kind::RunsAtBoot,
             Self::Device { .. } => Kind::Device,
+            Self::Watchdog { .. } => Kind::Watchdog,
             Self::Order { .. } => Kind::Order,
             Self::Stop { .. } => Kind::Stop,
             Self::Reload { .. } => Kind::Reload,

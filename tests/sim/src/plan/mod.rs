@@ -4,6 +4,7 @@
 
 mod draw;
 mod faults;
+mod majority;
 mod settings;
 
 pub use faults::{Behaviour, Fault, Forgery, KINDS, Kind, Planned, Reading, Task};

@@ -1,6 +1,6 @@
 //! The cluster of a run: its nodes, groups, links and times, and how they become configurations of the core.
 
-use heartline_core::config::{Config, ConfigError, Intervals, Parts, Policy, StopFailure};
+use heartline_core::config::{Config, ConfigError, Intervals, Parts, Policy, Quorum, StopFailure};
 use heartline_core::seal::{Key, KeyError, KeyRing, Method};
 use heartline_core::time::Duration;
 
@@ -25,6 +25,8 @@ pub struct Settings {
     pub links: Vec<LinkSettings>,
     /// How many ping nodes each host asks.
     pub pings: usize,
+    /// The time-out of every host's hardware watchdog; nothing if they have none.
+    pub watchdog: Option<Micros>,
     /// The choices that all nodes share; a new one of the core's belongs here and into the drawing of plans.
     pub policy: Policy,
     /// How frames are closed.
@@ -158,6 +160,12 @@ impl Settings {
     #[must_use]
     pub fn longest(&self, of: impl Fn(&Intervals) -> Duration) -> Micros {
         self.hosts.iter().map(|host| of(&host.intervals).micros()).max().unwrap_or(0)
+    }
+
+    /// Whether takeovers are protected, so that promise 1 holds: by fencing, by quorum or by both.
+    #[must_use]
+    pub fn is_protected(&self) -> bool {
+        self.policy.fencing || self.policy.quorum != Quorum::Off
     }
 
     /// Whether a group that cannot be stopped makes its host reboot.

@@ -22,9 +22,9 @@ pub(crate) use takeover::{false_death, late, time_allowed};
 /// What is promised, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Promise {
-    /// 1. With fencing, never two nodes between "start begun" and "stop complete" of one group.
+    /// 1. With fencing or quorum, never two nodes between "start begun" and "stop complete" of one group.
     OneOwner,
-    /// 2. Without it, never two such nodes while any link between them works in both directions.
+    /// 2. Without them, never two such nodes while any link between them works in both directions.
     OneOwnerWhileLinked,
     /// 3. No takeover from a node that is alive on any link.
     NotFromTheLiving,
@@ -60,7 +60,7 @@ impl Promise {
 
     const fn statement(self) -> &'static str {
         match self {
-            Self::OneOwner => "with fencing, a group never runs on two nodes",
+            Self::OneOwner => "with fencing or quorum, a group never runs on two nodes",
             Self::OneOwnerWhileLinked => "a group never runs on two nodes while a link between them works",
             Self::NotFromTheLiving => "no takeover from a node that is alive on any link",
             Self::InTime => "after one crash the groups run on a survivor in time",

@@ -1,5 +1,6 @@
 //! Promise 5: with `auto_failback off` no holder gives way to a higher bid, unless an operator gave an order in this run or
-//! the ping nodes decide: nothing else makes another node's bid higher than that of the one that holds the group.
+//! the ping nodes decide: nothing else makes another node's bid higher than that of the one that holds the group. A holder
+//! without the majority that it needs is unfit, and that is a failure.
 //!
 //! And whatever the policy, a reason that is given must be one: whoever gives way to a newer holder names an epoch that is
 //! not older than its own.
@@ -18,7 +19,8 @@ pub(crate) fn unfounded(
     cause: ReleaseCause,
 ) -> Option<String> {
     let policy = &world.settings().policy;
-    let excused = policy.auto_failback || policy.ping_decides || world.orders_given();
+    let unfit = world.host(host).daemon.as_ref().is_some_and(|daemon| !daemon.node.has_quorum());
+    let excused = policy.auto_failback || policy.ping_decides || world.orders_given() || unfit;
     match cause {
         ReleaseCause::HigherBid(heir) if !excused => Some(format!(
             "{} gives group {} to {} without failure or order",

@@ -1,9 +1,9 @@
 //! Promises 1, 2 and, for starts, 3: who may have a group at the same time as another.
 //!
-//! 1. With fencing, no start begins while something of the group is present on another host. Excused: what a fencing
-//!    device claimed to have shot and did not, be it the other host or the one that starts, what others than the daemon
-//!    started, and what a probe denied.
-//! 2. Without fencing the same holds for two hosts that are *linked*: some link between them has had nothing wrong with it,
+//! 1. With fencing or quorum, no start begins while something of the group is present on another host. Excused: what a
+//!    fencing device claimed to have shot and did not, be it the other host or the one that starts, what others than the
+//!    daemon started, and what a probe denied.
+//! 2. Without them the same holds for two hosts that are *linked*: some link between them has had nothing wrong with it,
 //!    in both directions, and both daemons have run without a stall, for twice the longer dead time. Two that were not, and
 //!    run the same group, must end that within the same time and a stop once they are linked, unless the group cannot be
 //!    stopped and its node says so.
@@ -51,7 +51,7 @@ pub(crate) fn begins(world: &World, host: usize, place: usize) -> Option<(Promis
                 name(other)
             )
         };
-        if world.settings().policy.fencing {
+        if world.settings().is_protected() {
             return Some((Promise::OneOwner, what("")));
         }
         if heard_lately(world, host, other) {
@@ -69,7 +69,7 @@ pub(crate) fn begins(world: &World, host: usize, place: usize) -> Option<(Promis
 /// Judges the service at `place`, if it is present on two linked hosts.
 pub(crate) fn lasts(world: &World, one: usize, other: usize, place: usize) -> Option<(Promise, String)> {
     let services = [one, other].map(|host| &world.host(host).services[place]);
-    if world.settings().policy.fencing
+    if world.settings().is_protected()
         || !services.iter().all(|service| service.is_present())
         || [one, other].iter().zip(services).any(|(host, service)| is_excused(world.host(*host), service))
         || [one, other].iter().any(|host| is_given_up(world.host(*host), place))

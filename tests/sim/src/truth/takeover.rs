@@ -39,7 +39,12 @@ pub(crate) fn time_allowed(world: &World, crashed: usize) -> Micros {
     let settings = world.settings();
     let times = &settings.times;
     let deadtime = settings.hosts[crashed].intervals.deadtime.micros();
-    let fence = if settings.policy.fencing { times.fence } else { 0 };
+    let fence = match settings.watchdog {
+        _ if settings.policy.fencing => times.fence,
+        // As the wire has it, and the sixteenth that the core adds.
+        Some(timeout) => timeout.div_ceil(SECOND) * SECOND * 17 / 16,
+        None => 0,
+    };
     // Frames on a line, frames in the worst usual delay, and being waited for by those that must answer: at most half a
     // second for each of the two round trips of a claim that others must hear of.
     deadtime + deadtime / 1_000 + fence + times.start + SECOND

@@ -75,6 +75,7 @@ impl World {
         here.stalled_until = 0;
         here.paused = None;
         here.spared = false;
+        here.watchdog = None;
         here.children.clear();
         here.services.iter_mut().for_each(crate::host::Service::vanish);
         let event = Event::PowerOn { host: small(host), power: here.power };
@@ -129,6 +130,7 @@ impl World {
             tick_at: Micros::MAX,
             media: media.map(|link| Medium::new(link, serial(link))).collect(),
             ended: Vec::new(),
+            opened_watchdog: false,
             in_force: here.words,
             pending: None,
             heard: vec![None; self.plan.settings.hosts.len()],

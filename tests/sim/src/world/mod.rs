@@ -7,9 +7,11 @@ mod operators;
 mod queue;
 mod strike;
 mod traffic;
+mod watchdog;
 
 use heartline_core::config::ConfigError;
 use heartline_core::frame::Bytes;
+use heartline_core::message::Phase;
 use heartline_core::notice::Notice;
 use heartline_core::seal::{KeyError, KeyRing};
 use heartline_core::{Effect, Effects, Input};
@@ -116,6 +118,7 @@ impl World {
                 ping_lost_until: vec![0; settings.pings],
                 reboot_loop: (0, 0),
                 spared: false,
+                watchdog: None,
             }
         });
         let mut world = Self {
@@ -207,6 +210,8 @@ impl World {
             Event::StartDaemon { host, power } => self.start_daemon(usize::from(host), power),
             Event::DaemonUp { host, power } => self.daemon_up(usize::from(host), power),
             Event::Awake { host } => self.awake(usize::from(host)),
+            Event::WatchdogOpen { host, life } => self.watchdog_open(usize::from(host), life),
+            Event::WatchdogEnds { host, power } => self.watchdog_ends(usize::from(host), power),
             Event::Pings { host, life } => self.ask_pings(usize::from(host), life),
             Event::Reload { host } => self.reload(usize::from(host)),
             Event::Restore { host } => self.restore(usize::from(host)),
@@ -305,6 +310,9 @@ impl World {
         }
         if std::mem::take(&mut self.outbox.leave) {
             self.tell(host, || "the daemon ends".to_owned());
+            if self.hosts[host].daemon.as_ref().is_some_and(|daemon| daemon.node.phase() == Phase::Left) {
+                self.hosts[host].watchdog = None;
+            }
             self.end_daemon(host);
         }
         self.set_timer(host);
@@ -320,6 +328,7 @@ impl World {
                 self.tell(host, || format!("announces group {}", group.0));
             }
             Effect::Answer { id, answer } => self.answered(host, id, answer),
+            Effect::FeedWatchdog => self.feed_watchdog(host),
             Effect::Reboot(group) => {
                 self.tell(host, || format!("reboots, since group {} could not be stopped", group.0));
                 self.statistics.reboots += 1;

@@ -23,6 +23,8 @@ impl World {
         let deadtime = 3 * settings.longest(|intervals| intervals.deadtime);
         let initdead = settings.longest(|intervals| intervals.initdead);
         let keepalive = 3 * settings.longest(|intervals| intervals.keepalive);
+        // Nor is a watchdog that is going to end what could not be stopped.
+        let watchdog = settings.watchdog.map_or(0, |timeout| timeout + timeout / 8 + times.boot);
         let stops_and_starts =
             times.probe.max(times.limit) + 2 * times.start.max(times.limit) + 2 * times.stop.max(times.limit);
         // A fence may have been ordered just before the end, and shoot after that.
@@ -31,10 +33,16 @@ impl World {
             + times.boot
             + initdead
             + deadtime
+            + watchdog
             + stops_and_starts
             + 10 * SECOND;
-        let second =
-            first + times.fence.max(times.limit) + times.boot + initdead + deadtime + stops_and_starts;
+        let second = first
+            + times.fence.max(times.limit)
+            + times.boot
+            + initdead
+            + deadtime
+            + watchdog
+            + stops_and_starts;
         // The promise: two dead times, and the time of a probe, a stop and a start when all is well.
         let rest = second + 2 * deadtime / 3 + times.probe + times.stop + times.start + keepalive + SECOND;
         [first, second, rest, rest + 7 * keepalive]

@@ -31,6 +31,10 @@ pub(super) enum Event {
     DaemonUp { host: u8, power: u32 },
     /// A stall may be over.
     Awake { host: u8 },
+    /// A daemon learns that its watchdog is armed.
+    WatchdogOpen { host: u8, life: u32 },
+    /// A watchdog was not fed in time, unless it was fed meanwhile.
+    WatchdogEnds { host: u8, power: u32 },
     /// The ping nodes are asked.
     Pings { host: u8, life: u32 },
     /// The files are read again.

@@ -104,6 +104,7 @@ impl World {
                 self.hosts[host].device = Trouble { behaviour, until: self.lasting(lasts) };
                 true
             }
+            Fault::Watchdog { host } => self.reset(host),
             Fault::Order { host, command } => self.order(host, command),
             Fault::Stop { host, back } => {
                 let told = self.order(host, Command::Leave);
