@@ -34,6 +34,7 @@ fn pair() -> Settings {
             quorum: Quorum::Off,
             ping_decides: false,
         },
+        watchdog: None,
         method: Method::Crc,
         times: Times {
             start: SECOND,
