@@ -20,7 +20,7 @@ pub(super) fn plan(seed: u64) -> Plan {
     let mut settings = settings(&mut dice);
     majority::ask_for(seed, &mut settings);
     let calm_start = settings.longest(|intervals| intervals.initdead) + settings.times.boot + 20 * SECOND;
-    let storm = calm_start + dice.between(3 * 60, 15 * 60) * SECOND;
+    let storm = calm_start + dice.between(2 * 60, 8 * 60) * SECOND;
     let kinds = kinds(&mut dice, &settings);
     let most = 1 << dice.between(2, 6);
     let number = if dice.permille(250) { 1 } else { dice.between(2, most) };

@@ -70,6 +70,8 @@ pub(crate) struct World {
     crashed: Vec<u32>,
     moves: u64,
     moves_at_rest: Option<u64>,
+    /// Since when all has been at rest after the storm, and how much had moved by then.
+    calm: Option<(Micros, u64)>,
     steps_now: u32,
     pub(crate) statistics: Statistics,
     pub(crate) coverage: Coverage,
@@ -138,6 +140,7 @@ impl World {
             crashed: vec![0; number],
             moves: 0,
             moves_at_rest: None,
+            calm: None,
             steps_now: 0,
             statistics: Statistics::default(),
             coverage: Coverage::default(),
@@ -173,7 +176,7 @@ impl World {
             let event = self.queue.next().unwrap_or(end);
             // Frames that arrive now come before the judgement of silence.
             let next = event.min(tick.map_or(Micros::MAX, |(at, _)| at));
-            if next > end {
+            if next > end || self.has_come_to_rest() {
                 break;
             }
             if next > self.now {
@@ -352,6 +355,7 @@ impl World {
 
     fn audit(&mut self) {
         self.queue.push(self.now + AUDIT_EVERY, Event::Audit);
+        self.look_for_calm();
         for host in 0..self.hosts.len() {
             if let Some(what) = truth::unknown_service(self, host) {
                 self.broken(Promise::Known, what);

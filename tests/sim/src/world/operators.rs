@@ -14,6 +14,9 @@ use crate::truth::{self, Promise};
 /// How often somebody comes after the storm: twice to clean up, once to judge, and once more to see that nothing moved.
 pub(super) const VISITS: usize = 4;
 
+/// Every so many seeds, one is played to the end of its visits even though all is at rest.
+const FULL_LENGTH: u64 = 8;
+
 impl World {
     /// When: first when every host has had the time to boot and to be heard, also after a last shot; then when what was
     /// left undone must be done.
@@ -46,6 +49,20 @@ impl World {
         // The promise: two dead times, and the time of a probe, a stop and a start when all is well.
         let rest = second + 2 * deadtime / 3 + times.probe + times.stop + times.start + keepalive + SECOND;
         [first, second, rest, rest + 7 * keepalive]
+    }
+
+    /// Notes whether all is at rest after the storm without anybody's help.
+    pub(super) fn look_for_calm(&mut self) {
+        let calm = self.now >= self.plan.storm && truth::unrest(self).is_none();
+        let before = self.calm.filter(|(_, moves)| *moves == self.moves);
+        self.calm = calm.then(|| before.unwrap_or((self.now, self.moves)));
+    }
+
+    /// Whether there is nothing left to wait for: of most runs the visits would tell nothing more.
+    pub(super) fn has_come_to_rest(&self) -> bool {
+        let long = 2 * self.plan.settings.longest(|intervals| intervals.deadtime) + 10 * SECOND;
+        !self.plan.seed.is_multiple_of(FULL_LENGTH)
+            && self.calm.is_some_and(|(since, _)| self.now > since + long)
     }
 
     pub(super) fn visit(&mut self, number: u8) {
