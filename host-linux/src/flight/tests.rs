@@ -1,3 +1,5 @@
+//! Records are written, torn, turned over, replayed, and replayed otherwise. Whole daemons are in the cluster tests.
+
 use std::path::Path;
 use std::time::SystemTime;
 
