@@ -310,7 +310,7 @@ impl Node {
         let able = !state.failed_here && !state.retired && state.activity != Activity::Failed;
         let may_take = self.phase == Phase::Active && able;
         GroupBid {
-            fit: may_take && self.has_quorum() && self.configurations_agree(),
+            fit: may_take && self.may_hold() && self.configurations_agree(),
             stance: state.stance,
             rank: bids::rank(self.config.policy.auto_failback, preferred, state.state().holds()),
         }

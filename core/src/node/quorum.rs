@@ -86,6 +86,11 @@ impl Node {
         }
     }
 
+    /// Whether groups may run here: not before all that ran when the majority was lost is stopped.
+    pub(super) const fn may_hold(&self) -> bool {
+        self.majority.had && !self.majority.lapsed
+    }
+
     /// Whether what runs here must be stopped, since the majority was lost meanwhile.
     pub(super) const fn must_give_up(&self) -> bool {
         self.majority.lapsed

@@ -132,6 +132,28 @@ fn a_failed_stop_in_the_minority_blocks_nobody() {
     assert_eq!(world.hosts[0].watchdog_fired, 1);
 }
 
+/// One group could not be stopped when quorum was lost: the other must not be started and cancelled again and again.
+#[test]
+fn nothing_starts_where_something_must_still_be_given_up() {
+    let groups = std::vec![("ha1", "10.0.0.1 httpd"), ("ha1", "10.0.0.2 mysql")];
+    let mut world = World::started(&Setting { watchdog: None, groups, ..three() });
+    world.hosts[0].stop_fails = true;
+    cut_off(&mut world, 0);
+    world.run_for(DEADTIME * 2, |world| world.state(0, 1) == GroupState::Failed).expect("it cannot stop");
+    world.hosts[0].stop_fails = false;
+    world.cuts.clear();
+    world.run(3 * DEADTIME);
+    world.order(0, 1, Command::Cleanup(Some(crate::ids::GroupIndex(1))));
+    world.notices.clear();
+    world.run(10 * DEADTIME);
+    let starts =
+        world.notices.iter().filter(|(at, notice)| *at == 0 && matches!(notice, Notice::Starting { .. }));
+    assert_eq!(starts.count(), 0);
+    world.order(0, 2, Command::Cleanup(None));
+    world.run(3 * DEADTIME);
+    assert_eq!((world.owners(0), world.owners(1)), (std::vec![0], std::vec![0]));
+}
+
 #[test]
 fn orders_do_not_overrule_the_majority() {
     let mut world = World::started(&three());

@@ -52,6 +52,8 @@ pub(crate) struct Host {
     pub(crate) ping_lost_until: Vec<Micros>,
     /// How often it will lose its power again, and how long after each boot.
     pub(crate) reboot_loop: (u32, Micros),
+    /// When such a loop takes its power the next time.
+    pub(crate) reboots_at: Micros,
     /// A fencing device claimed to have shot it and did not.
     pub(crate) spared: bool,
     /// When its armed watchdog resets it.

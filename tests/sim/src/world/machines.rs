@@ -45,8 +45,8 @@ impl World {
         let (left, up) = here.reboot_loop;
         if left > 0 {
             here.reboot_loop = (left - 1, up);
-            let after = here.dice.below(up);
-            self.queue.push(now + after, Event::PowerOff { host: small(host), power });
+            here.reboots_at = now + here.dice.below(up);
+            self.queue.push(here.reboots_at, Event::PowerOff { host: small(host), power });
         }
         self.tell(host, || "the machine is up".to_owned());
         self.start_daemon(host, power);

@@ -119,6 +119,7 @@ impl World {
                 device: Trouble::NONE,
                 ping_lost_until: vec![0; settings.pings],
                 reboot_loop: (0, 0),
+                reboots_at: 0,
                 spared: false,
                 watchdog: None,
             }

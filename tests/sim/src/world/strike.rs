@@ -196,6 +196,7 @@ impl World {
         let rested = self.disturbed_until + 2 * allowed < self.now && truth::unrest(self).is_none();
         let untroubled = self.hosts.iter().all(|host| {
             host.words == Words::Usual
+                && host.reboots_at <= self.now
                 && host.services.iter().all(|service| !service.believed && !service.hidden)
                 && host.daemon.as_ref().is_some_and(|daemon| {
                     let node = &daemon.node;
