@@ -235,6 +235,9 @@ impl Member {
     }
 
     pub(crate) fn end_fence(&mut self) {
+        if self.fence == Fence::Done && planted(Bug::FenceOutlivesReturn) {
+            return;
+        }
         self.fence = Fence::None;
         self.fence_failures = 0;
     }

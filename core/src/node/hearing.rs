@@ -148,9 +148,7 @@ impl Node {
             }
             Presence::Dead => {
                 member.presence = Presence::Alive;
-                if !planted(Bug::FenceOutlivesReturn) {
-                    member.end_fence();
-                }
+                member.end_fence();
                 effects.say(Notice::MemberReturned(from));
             }
             Presence::Unheard | Presence::Left => member.presence = Presence::Alive,

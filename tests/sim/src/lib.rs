@@ -30,6 +30,8 @@ mod coverage;
 mod dice;
 mod host;
 pub mod plan;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod report;
 mod shrink;
 mod timeline;

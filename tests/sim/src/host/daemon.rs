@@ -8,6 +8,7 @@ use heartline_core::input::Outcome;
 use heartline_core::{Input, Node};
 
 use crate::plan::{Micros, Words};
+use crate::truth::Conduct;
 use crate::wire::{FrameId, Origin};
 
 /// Datagrams that the kernel keeps for a daemon that does not read; of more, the newest are dropped.
@@ -26,6 +27,7 @@ pub(crate) struct Daemon {
     pub(crate) ended: Vec<(JobId, Outcome)>,
     /// It has fed its watchdog, and knows of it or soon will.
     pub(crate) opened_watchdog: bool,
+    pub(crate) conduct: Conduct,
     /// The files that are in force, and those that wait until groups have been stopped for them.
     pub(crate) in_force: Words,
     pub(crate) pending: Option<(OrderId, Words)>,

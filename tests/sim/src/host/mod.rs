@@ -41,6 +41,10 @@ pub(crate) struct Host {
     /// Counts the daemons, so that events for an earlier one mean nothing.
     pub(crate) lives: u32,
     pub(crate) stalled_until: Micros,
+    /// When the stall or pause began that its daemon is in.
+    pub(crate) stalled_since: Option<Micros>,
+    /// When the last stall ended that lasted for its own dead time and that its clock has seen.
+    pub(crate) long_stall_ended: Micros,
     /// Of a paused machine: since when, until when, and whether its clock stands still.
     pub(crate) paused: Option<(Micros, Micros, bool)>,
     /// By place, see [`Host::place`].

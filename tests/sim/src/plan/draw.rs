@@ -132,6 +132,10 @@ fn kinds(dice: &mut Dice, settings: &Settings) -> Vec<Kind> {
             (0..dice.between(1, 4)).for_each(|_| kinds.push(*kind));
         }
     }
+    if settings.policy.quorum == Quorum::Majority && dice.permille(500) {
+        // What a majority is asked for.
+        kinds.extend([Kind::Isolate, Kind::Isolate, Kind::Part, Kind::Agent, Kind::StallDaemon]);
+    }
     if kinds.is_empty() {
         kinds.push(Kind::PowerLoss);
     }

@@ -1,6 +1,7 @@
 //! The eight promises (design section 4) against what really happened. Each file holds the exact statement of some of
 //! them, with all that excuses a node. Nothing here changes the world.
 
+mod conduct;
 mod forgery;
 mod knowledge;
 mod movement;
@@ -12,6 +13,7 @@ use std::fmt;
 
 use crate::plan::Micros;
 
+pub(crate) use conduct::{Conduct, word};
 pub(crate) use forgery::differs;
 pub(crate) use knowledge::{Reasons, unknown_service};
 pub(crate) use movement::unfounded;

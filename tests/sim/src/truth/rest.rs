@@ -29,6 +29,11 @@ pub(crate) fn unrest(world: &World) -> Option<String> {
             let owners: Vec<&str> = owners.iter().map(|host| name(*host)).collect();
             return Some(format!("group {group} runs on {owners:?}"));
         };
+        let policy = &world.settings().policy;
+        let preferred = world.settings().groups[group].preferred;
+        if policy.auto_failback && !policy.ping_decides && !world.orders_given() && owner != preferred {
+            return Some(format!("group {group} runs on {} and not on {}", name(owner), name(preferred)));
+        }
         let state = world
             .host(owner)
             .daemon

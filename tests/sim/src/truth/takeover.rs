@@ -1,7 +1,7 @@
 //! Promises 3 and 4: nobody is held for dead too early, and nothing is taken over too late.
 //!
 //! 3. A node says that a member is dead only when no genuine frame of it was taken in for the dead time that its newest
-//!    one announced, or none at all for the initial dead time.
+//!    one announced, or none at all for the initial dead time. A stall of its own as long as its dead time is no silence of the others.
 //! 4. After a crash in a cluster that had been at rest, and if nothing else happens meanwhile, the groups of the crashed
 //!    host run on survivors within its dead time, one fence, one start and the round trips of a claim.
 
@@ -22,6 +22,7 @@ pub(crate) fn false_death(world: &World, host: usize, member: MemberIndex) -> Op
         Some(heard) => (heard.at, heard.deadtime),
         None => (daemon.born, intervals.initdead.micros()),
     };
+    let since = since.max(world.host(host).long_stall_ended);
     let silence = world.now().saturating_sub(since);
     (silence < unhurried(limit)).then(|| {
         format!(

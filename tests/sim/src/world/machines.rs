@@ -10,6 +10,7 @@ use super::{World, a_moment, small};
 use crate::dice::Dice;
 use crate::host::{Clock, Daemon, Machine, Medium, Presence};
 use crate::plan::{LinkSettings, MILLISECOND, Micros, SECOND};
+use crate::truth;
 
 /// The longest uptime that a clock shows at a boot.
 const UPTIME_MAX: u64 = 400 * 86_400 * SECOND;
@@ -118,6 +119,7 @@ impl World {
         let Ok(config) = self.plan.settings.config(host, here.words) else { return };
         here.generation += 1;
         here.lives += 1;
+        here.stalled_since = None;
         here.stalled_until = 0;
         let media = self.plan.settings.media(host);
         let serial = |link: usize| matches!(self.plan.settings.links[link], LinkSettings::Serial { .. });
@@ -131,6 +133,7 @@ impl World {
             media: media.map(|link| Medium::new(link, serial(link))).collect(),
             ended: Vec::new(),
             opened_watchdog: false,
+            conduct: truth::Conduct::default(),
             in_force: here.words,
             pending: None,
             heard: vec![None; self.plan.settings.hosts.len()],
@@ -148,7 +151,9 @@ impl World {
     }
 
     pub(super) fn stall(&mut self, host: usize, until: Micros) {
+        let now = self.now;
         let here = &mut self.hosts[host];
+        here.stalled_since.get_or_insert(now);
         here.stalled_until = here.stalled_until.max(until);
         self.queue.push(until, Event::Awake { host: small(host) });
         self.set_timer(host);
@@ -156,6 +161,7 @@ impl World {
 
     pub(super) fn pause(&mut self, host: usize, until: Micros, clock_stops: bool) {
         self.hosts[host].paused = Some((self.now, until, clock_stops));
+        self.hosts[host].stalled_since.get_or_insert(self.now);
         self.queue.push(until, Event::Awake { host: small(host) });
         self.set_timer(host);
     }
@@ -171,10 +177,16 @@ impl World {
             here.stalled_until = here.stalled_until.max(now);
             if clock_stops {
                 here.clock.stood_still(since, now);
+                here.stalled_since = None;
             }
         }
         if here.is_frozen(now) || here.daemon.is_none() {
             return;
+        }
+        let deadtime = here.daemon.as_ref().map(|daemon| daemon.node.config().intervals().deadtime.micros());
+        let stall = here.stalled_since.take().map(|since| now - since);
+        if stall.zip(deadtime).is_some_and(|(stall, deadtime)| stall > deadtime + deadtime / 500) {
+            here.long_stall_ended = now;
         }
         let children_first = here.dice.permille(500);
         self.tell(host, || "runs again".to_owned());

@@ -112,6 +112,8 @@ impl World {
                 starting: false,
                 lives: 0,
                 stalled_until: 0,
+                stalled_since: None,
+                long_stall_ended: 0,
                 paused: None,
                 services: vec![Service::STOPPED; 2 * settings.groups.len()],
                 children: Vec::new(),
@@ -252,6 +254,7 @@ impl World {
             self.coverage.look_at(host, &daemon.node);
         }
         let mut reasons = truth::Reasons::default();
+        let mut claims = false;
         for effect in effects.iter() {
             if let Some(what) = reasons.take(&effect) {
                 self.broken(Promise::Known, what);
@@ -264,16 +267,36 @@ impl World {
                     self.outbox.transmit = true;
                 }
                 Effect::Leave => self.outbox.leave = true,
-                Effect::Notice(notice) => self.noticed(host, &notice),
+                Effect::Notice(notice) => {
+                    claims |= matches!(notice, Notice::Claiming { .. });
+                    self.noticed(host, &notice);
+                }
                 other => self.outbox.effects.push(other),
             }
         }
         self.effects = Some(effects);
+        self.judge_speech(host, claims);
+    }
+
+    fn judge_speech(&mut self, host: usize, claims: bool) {
+        let Some(daemon) = &mut self.hosts[host].daemon else { return };
+        if self.outbox.transmit {
+            daemon.conduct.spoke(self.now, daemon.node.config().intervals().keepalive.micros());
+        } else if let Some(what) = daemon.conduct.unsaid(host).filter(|_| claims) {
+            self.broken(Promise::InTime, what);
+        }
     }
 
     fn noticed(&mut self, host: usize, notice: &Notice) {
         self.coverage.notice(notice);
         self.timeline.notice(self.now, host, notice);
+        let judged = self.hosts[host].daemon.as_mut().and_then(|daemon| {
+            let daemon = &mut **daemon;
+            daemon.conduct.take(host, &daemon.node, notice)
+        });
+        if let Some((promise, what)) = judged {
+            self.broken(promise, what);
+        }
         match *notice {
             Notice::MemberDead { member, .. } => {
                 if let Some(what) = truth::false_death(self, host, member) {
@@ -334,6 +357,10 @@ impl World {
             Effect::Answer { id, answer } => self.answered(host, id, answer),
             Effect::FeedWatchdog => self.feed_watchdog(host),
             Effect::Reboot(group) => {
+                let conduct = self.hosts[host].daemon.as_ref().map(|daemon| &daemon.conduct);
+                if let Some(what) = conduct.and_then(|conduct| conduct.reboot(host, group)) {
+                    self.broken(Promise::Known, what);
+                }
                 self.tell(host, || format!("reboots, since group {} could not be stopped", group.0));
                 self.statistics.reboots += 1;
                 let off = self.hosts[host].dice.between(SECOND, 5 * SECOND);

@@ -97,6 +97,11 @@ impl World {
         self.next_order += 1;
         let id = OrderId(self.next_order);
         self.tell(host, || format!("is told: {command:?}"));
+        if let (Command::Cleanup(_) | Command::Takeover(_), Some(daemon)) =
+            (command, &mut self.hosts[host].daemon)
+        {
+            daemon.conduct.forgive();
+        }
         self.orders_given |= matches!(command, Command::Standby(_) | Command::Takeover(_));
         self.step(host, Input::Order { id, command });
         self.carry_out(host);
@@ -152,6 +157,7 @@ impl World {
         match daemon.node.reconfigure(config, keys, now) {
             Ok(()) => {
                 daemon.in_force = words;
+                daemon.conduct.forgive();
                 if here.words != words {
                     // They changed again meanwhile.
                     self.try_again(host);

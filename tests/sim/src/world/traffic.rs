@@ -207,12 +207,22 @@ impl World {
         let link = LinkIndex(small(medium));
         let input = Input::Frame { link, bytes: &frame.bytes };
         if let Some(origin) = frame.origin {
+            let sender = usize::from(origin.from);
+            let before = self.hosts[host].daemon.as_ref().and_then(|daemon| {
+                let heard = daemon.heard[sender]?;
+                let late = heard.generation == origin.generation && heard.sequence > origin.sequence;
+                late.then(|| truth::word(&daemon.node, sender))
+            });
             self.take_in(host, origin);
             if let Some(daemon) = &self.hosts[host].daemon {
                 let (link, to, life) = (small(daemon.media[medium].link), small(host), daemon.life);
                 self.tape.record(|| Recorded { link, to, life, origin, bytes: frame.bytes.clone() });
             }
             self.step(host, input);
+            let after = self.hosts[host].daemon.as_ref().map(|daemon| &daemon.node);
+            if before.is_some_and(|before| after.is_some_and(|node| truth::word(node, sender) != before)) {
+                self.broken(Promise::Robust, "a frame that came late counts as news".to_owned());
+            }
         } else if frame.forged {
             self.hand_in_forged(host, input);
         } else {

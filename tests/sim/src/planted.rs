@@ -1,0 +1,71 @@
+//! The test of the checkers: the core's bugs on purpose, one after the other, each against the seeds from the first on
+//! until a promise is broken. A bug that breaks none is a hole in the simulator.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use heartline_core::planted::{Bug, plant};
+
+use crate::run_seed;
+use crate::truth::{Promise, Violation};
+
+/// How a bug is to be caught.
+#[derive(Debug, Clone, Copy)]
+pub struct Expectation {
+    /// By the seeds below this at the latest.
+    pub seeds: u64,
+    /// By one of these promises.
+    pub promises: &'static [Promise],
+}
+
+/// How the first seed with a broken promise ended.
+#[derive(Debug, Clone)]
+pub struct Catch {
+    /// The seed.
+    pub seed: u64,
+    /// What it broke.
+    pub violation: Violation,
+}
+
+/// What every bug is expected to break.
+#[must_use]
+pub const fn expectation(bug: Bug) -> Expectation {
+    let (seeds, promises): (u64, &'static [Promise]) = match bug {
+        Bug::None => (0, &[]),
+        _ => (1000, &[]),
+    };
+    Expectation { seeds, promises }
+}
+
+/// The most seeds that any bug may need: without a bug all of them keep their promises.
+#[must_use]
+pub fn seeds_needed() -> u64 {
+    Bug::ALL.iter().map(|bug| expectation(*bug).seeds).max().unwrap_or(0)
+}
+
+/// Plants a bug and plays the seeds below `seeds`, `jobs` at a time, until one breaks a promise. The lowest that does is
+/// given, however many play at a time. Only one bug is planted in a process, so this must not run twice at a time.
+#[must_use]
+pub fn hunt(bug: Bug, seeds: u64, jobs: usize) -> Option<Catch> {
+    plant(bug);
+    let (next, caught) = (AtomicU64::new(0), AtomicU64::new(seeds));
+    let play = || {
+        let mut lowest: Option<Catch> = None;
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= caught.load(Ordering::Relaxed) {
+                return lowest;
+            }
+            if let Some(violation) = run_seed(seed).violation {
+                caught.fetch_min(seed, Ordering::Relaxed);
+                lowest.get_or_insert(Catch { seed, violation });
+            }
+        }
+    };
+    let catches: Vec<Catch> = thread::scope(|scope| {
+        let players: Vec<_> = (0..jobs).map(|_| scope.spawn(play)).collect();
+        players.into_iter().filter_map(|player| player.join().ok().flatten()).collect()
+    });
+    plant(Bug::None);
+    catches.into_iter().min_by_key(|found| found.seed)
+}
