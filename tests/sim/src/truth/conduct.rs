@@ -40,7 +40,8 @@ impl Conduct {
 
     /// Judges a claim that its own step did not say.
     pub(crate) fn unsaid(&self, host: usize) -> Option<String> {
-        (self.out_of_turn < OUT_OF_TURN_MAX).then(|| format!("{} claims a group and does not say so", name(host)))
+        (self.out_of_turn < OUT_OF_TURN_MAX)
+            .then(|| format!("{} claims a group and does not say so", name(host)))
     }
 
     /// Judges a reboot.
@@ -68,10 +69,12 @@ impl Conduct {
                 None
             }
             Notice::Claiming { group, epoch, .. } => {
-                let known = |member: MemberIndex| node.member(member).map(|member| member.report(group).epoch);
+                let known =
+                    |member: MemberIndex| node.member(member).map(|member| member.report(group).epoch);
                 let newest = node.config().members().filter_map(known).max();
                 (newest >= Some(epoch)).then(|| {
-                    let what = format!("{} claims group {} under an epoch that is not new", name(host), group.0);
+                    let what =
+                        format!("{} claims group {} under an epoch that is not new", name(host), group.0);
                     (Promise::NoFailback, what)
                 })
             }

@@ -9,8 +9,8 @@ use super::queue::Event;
 use super::{World, a_moment, small};
 use crate::dice::Dice;
 use crate::host::{Clock, Daemon, Machine, Medium, Presence};
-use crate::truth;
 use crate::plan::{LinkSettings, MILLISECOND, Micros, SECOND};
+use crate::truth;
 
 /// The longest uptime that a clock shows at a boot.
 const UPTIME_MAX: u64 = 400 * 86_400 * SECOND;

@@ -36,8 +36,13 @@ impl World {
             + watchdog
             + stops_and_starts
             + 10 * SECOND;
-        let second =
-            first + times.fence.max(times.limit) + times.boot + initdead + deadtime + watchdog + stops_and_starts;
+        let second = first
+            + times.fence.max(times.limit)
+            + times.boot
+            + initdead
+            + deadtime
+            + watchdog
+            + stops_and_starts;
         // The promise: two dead times, and the time of a probe, a stop and a start when all is well.
         let rest = second + 2 * deadtime / 3 + times.probe + times.stop + times.start + keepalive + SECOND;
         [first, second, rest, rest + 7 * keepalive]
@@ -75,7 +80,9 @@ impl World {
         self.next_order += 1;
         let id = OrderId(self.next_order);
         self.tell(host, || format!("is told: {command:?}"));
-        if let (Command::Cleanup(_) | Command::Takeover(_), Some(daemon)) = (command, &mut self.hosts[host].daemon) {
+        if let (Command::Cleanup(_) | Command::Takeover(_), Some(daemon)) =
+            (command, &mut self.hosts[host].daemon)
+        {
             daemon.conduct.forgive();
         }
         self.orders_given |= matches!(command, Command::Standby(_) | Command::Takeover(_));
