@@ -9,6 +9,7 @@ mod fuzz;
 mod lint;
 mod model;
 mod packages;
+mod planted;
 mod process;
 mod service_starts;
 mod sim;
@@ -70,6 +71,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Plant bugs in the core, one at a time, and see that the simulator catches them.
+    Planted {
+        /// What the hunt is to be told, e.g. `--bug EpochKept --seeds 2000`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Build the core for a Cortex-M3, without an allocator.
     CoreThumb,
     /// Check formatting, lints, documentation, licences and the sources of dependencies.
@@ -89,6 +96,7 @@ fn main() -> ExitCode {
         Command::Model { arguments } => model::run(&workspace, &arguments),
         Command::Fuzz(options) => fuzz::run(&workspace, &options),
         Command::Sim { arguments } => sim::run(&workspace, &arguments),
+        Command::Planted { arguments } => planted::run(&workspace, &arguments),
         Command::CoreThumb => core_thumb::run(&workspace),
         Command::Lint => lint::run(&workspace),
         Command::Tidy => tidy::run(&workspace),

@@ -32,7 +32,40 @@ pub struct Catch {
 pub const fn expectation(bug: Bug) -> Expectation {
     let (seeds, promises): (u64, &'static [Promise]) = match bug {
         Bug::None => (0, &[]),
-        _ => (1000, &[]),
+        // Holes: no seed is known that catches these.
+        Bug::OneWayIsAlive
+        | Bug::OldConfirmationCounts
+        | Bug::AdoptedUnasked
+        | Bug::DifferenceUnseen
+        | Bug::VotesCountLate
+        | Bug::WatchdogAlwaysFed => (0, &[]),
+        Bug::ClaimOverHolder
+        | Bug::StoppingIsIdle
+        | Bug::FenceForgotten
+        | Bug::FailedFenceCounts
+        | Bug::FenceOutlivesReturn
+        | Bug::LeavesRunning
+        | Bug::FailedStopIsStopped
+        | Bug::HeardElsewhereIsDead
+        | Bug::QuorumIgnored
+        | Bug::WatchdogNotAwaited => (500, &[Promise::OneOwner]),
+        Bug::ClaimUnheard
+        | Bug::TagUnchecked
+        | Bug::OneLinkIsAll
+        | Bug::InitialTimeSkipped
+        | Bug::StallForgotten
+        | Bug::ProbeUnread => (500, &[Promise::NotFromTheLiving]),
+        Bug::ChangesWait => (500, &[Promise::InTime]),
+        Bug::EpochsReversed | Bug::EpochKept | Bug::FailbackAlways | Bug::FailedStartForgotten => {
+            (500, &[Promise::NoFailback])
+        }
+        Bug::HolderKeeps => (500, &[Promise::Rest]),
+        Bug::OldGenerationHeard | Bug::ReplayIsNews | Bug::LateIsNews | Bug::WindowTooLong => {
+            (500, &[Promise::Robust])
+        }
+        Bug::CancelledStartStays | Bug::PartsAreNothing | Bug::RebootsForStrangers => {
+            (500, &[Promise::Known])
+        }
     };
     Expectation { seeds, promises }
 }

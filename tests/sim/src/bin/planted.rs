@@ -29,7 +29,12 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let wanted = |bug: &&Bug| arguments.bug.as_ref().is_none_or(|name| format!("{bug:?}") == *name);
     let bugs: Vec<Bug> = Bug::ALL.iter().filter(wanted).copied().collect();
-    if bugs.is_empty() {
+    let (holes, bugs): (Vec<Bug>, Vec<Bug>) =
+        bugs.into_iter().partition(|bug| arguments.seeds.is_none() && expectation(*bug).promises.is_empty());
+    if !holes.is_empty() {
+        println!("Holes, not hunted without --seeds: {holes:?}");
+    }
+    if bugs.is_empty() && holes.is_empty() {
         eprintln!("There is no such bug. The names are: {:?}", Bug::ALL);
         return ExitCode::FAILURE;
     }
