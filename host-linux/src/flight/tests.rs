@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use heartline_core::config::{Config, Intervals, Parts, Policy, StopFailure};
+use heartline_core::config::{Config, Intervals, Parts, Policy, Quorum, StopFailure};
 use heartline_core::effect::Effect;
 use heartline_core::ids::{Generation, GroupIndex, JobId, LinkIndex, OrderId, PingIndex};
 use heartline_core::input::{Command, JobFailure, Outcome, Scope};
@@ -40,6 +40,7 @@ fn config(this: &str) -> Config {
             auto_failback: true,
             stop_failure: StopFailure::Block,
             fencing: false,
+            quorum: Quorum::Off,
             ping_decides: true,
         },
         links: 2,
@@ -489,6 +490,21 @@ fn nothing_changed_is_nothing_different() {
     let (lines, _) = compare(&recorded.decisions, &other);
     assert!(lines.iter().all(|line| matches!(line, Difference::Both(_))), "{lines:?}");
     assert!(summary.is_empty());
+}
+
+#[test]
+fn a_calendar_that_was_set_back_makes_no_difference() {
+    let directory = TempDir::new().unwrap();
+    for generation in 1..=2 {
+        let mut flight = Flight::begin(directory.path(), generation, 1 << 20);
+        flight.take_over();
+        flight.recorder.sync().unwrap();
+    }
+    let decisions = replayed(directory.path()).decisions;
+    assert!(!decisions.is_sorted_by_key(|decision| decision.when));
+    let (lines, summary) = compare(&decisions, &decisions);
+    assert!(lines.iter().all(|line| matches!(line, Difference::Both(_))), "{lines:?}");
+    assert!(summary.is_empty(), "{summary:?}");
 }
 
 #[test]
