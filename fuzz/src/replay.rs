@@ -38,9 +38,9 @@ pub fn run(data: &[u8]) {
     let mut choices = Choices::new(head);
     let times: Vec<(&str, u64)> = (0..choices.index(3)).map(|_| other_time(&mut choices)).collect();
     let entries = entries(bytes);
-    let (lasted, slowest) = live(&entries);
-    let keepalives = times.iter().filter(|(name, _)| *name == "keepalive").map(|(_, millis)| *millis);
-    let keepalive = keepalives.chain([slowest]).min().unwrap_or(slowest);
+    let (lasted, keepalive) = live(&entries);
+    let others = times.iter().filter(|(name, _)| *name == "keepalive").map(|(_, millis)| *millis);
+    let keepalive = others.fold(keepalive, u64::min);
     let is_short = lasted.checked_div(keepalive).is_none_or(|keepalives| keepalives < MOST_KEEPALIVES);
     let change = |(name, millis)| format!("{name}={millis}ms").parse().ok();
     let changes: Vec<Change> = times.into_iter().filter(|_| is_short).filter_map(change).collect();
