@@ -22,6 +22,8 @@ const CLIENTS: usize = 3;
 const UNANSWERED: usize = 16;
 /// A client that sends a longer line is dropped.
 const LINE_BYTES: usize = 64 * 1024;
+/// A client that leaves more replies unread may be dropped; the server allows twice as much.
+const UNREAD_BYTES: usize = 512 * 1024;
 /// Turns after which the server must have nothing more to do.
 const TURNS: usize = 1_000;
 /// Requests that mean something, so that they need not be found byte by byte.
@@ -99,6 +101,8 @@ impl House {
             5 => {
                 if let Some(asked) = client.owed.first() {
                     let message = "x".repeat(choices.word().into());
+                    client.unread += message.len();
+                    client.may_be_dropped |= client.unread > UNREAD_BYTES;
                     self.server.reply(asked.client, &Reply::Progress { message });
                 }
             }
@@ -186,6 +190,8 @@ struct Client {
     lines: usize,
     owed: Vec<Incoming>,
     heard: Vec<u8>,
+    /// About how many bytes it was told and has not read.
+    unread: usize,
     /// It has asked too much at once, or did not read.
     may_be_dropped: bool,
     /// The server has closed the connection.
@@ -203,6 +209,7 @@ impl Client {
             lines: 0,
             owed: Vec::new(),
             heard: Vec::new(),
+            unread: 0,
             may_be_dropped: false,
             ended: false,
             input_ended: false,
@@ -239,7 +246,10 @@ impl Client {
         while !self.ended {
             match self.stream.read(&mut chunk) {
                 Ok(0) => self.ended = true,
-                Ok(length) => self.heard.extend_from_slice(&chunk[..length]),
+                Ok(length) => {
+                    self.unread = self.unread.saturating_sub(length);
+                    self.heard.extend_from_slice(&chunk[..length]);
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(_) => self.ended = true,
             }

@@ -36,7 +36,7 @@ const TARGETS: &[Target] = &[
     Target { name: "ha_cf", longest: 4096 },
     Target { name: "haresources", longest: 2048 },
     Target { name: "open_frame", longest: 600 },
-    Target { name: "replay", longest: 4096 },
+    Target { name: "replay", longest: 8192 },
     Target { name: "step", longest: 1024 },
 ];
 

@@ -34,7 +34,14 @@ impl<'a> Difference<'a> {
 /// Both runs in one list by time, and in sentences what it comes to.
 #[must_use]
 pub fn compare<'a>(recorded: &'a [Decision], what_if: &'a [Decision]) -> (Vec<Difference<'a>>, Vec<String>) {
-    let theirs: Vec<String> = what_if.iter().map(meaning).collect();
+    // Between two lives, or at a reload, somebody may have set the calendar back.
+    let by_time = |decisions: &'a [Decision]| {
+        let mut sorted: Vec<&Decision> = decisions.iter().collect();
+        sorted.sort_by_key(|decision| decision.when);
+        sorted
+    };
+    let (recorded, what_if) = (by_time(recorded), by_time(what_if));
+    let theirs: Vec<String> = what_if.iter().map(|decision| meaning(decision)).collect();
     let mut taken = vec![false; what_if.len()];
     let mut lines = Vec::new();
     let mut from = 0;

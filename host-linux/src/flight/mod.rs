@@ -17,5 +17,5 @@ mod what_if;
 pub use compare::{Difference, compare};
 pub use recorder::{Recorder, Remark};
 pub use replay::{Decision, Finding, Playback, replay};
-pub use segment::{Occasion, Record, RecordError, Snapshot};
+pub use segment::{MAGIC, Occasion, Record, RecordError, Snapshot};
 pub use what_if::{Change, ChangeError, WhatIf};

@@ -15,7 +15,7 @@ use super::segment::{Item, Occasion, Record, Snapshot};
 use crate::log::render::Names;
 
 /// One thing that a node said.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// When, by the calendar.
     pub when: SystemTime,
@@ -52,7 +52,7 @@ pub enum Finding {
 }
 
 /// What a replay brought.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Playback {
     /// All that was said, in order.
     pub decisions: Vec<Decision>,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::log::render::Names;
 
 /// The first line of a segment.
-pub(super) const MAGIC: &[u8] = b"Heartline flight record 1\n";
+pub const MAGIC: &[u8] = b"Heartline flight record 1\n";
 const MAGIC_BEFORE_VERSION: usize = b"Heartline flight record ".len();
 
 /// The whole node at one instant, and what is needed to speak of it.
@@ -152,8 +152,22 @@ impl Record {
                 segments.push((path.clone(), read(path)?));
             }
         }
+        Self::of(segments)
+    }
+
+    /// The record in the bytes of segments, each with the path by which it is spoken of, in the order of their times.
+    ///
+    /// # Errors
+    /// As [`Record::read`], but for reading.
+    pub fn of(segments: Vec<(PathBuf, Vec<u8>)>) -> Result<Self, RecordError> {
         let mut dated = Vec::new();
         for (path, bytes) in segments {
+            if !bytes.starts_with(&MAGIC[..MAGIC_BEFORE_VERSION]) {
+                return Err(RecordError::Foreign(path));
+            }
+            if !bytes.starts_with(MAGIC) {
+                return Err(RecordError::Version(path));
+            }
             let first = match Items::of(&path, &bytes).next() {
                 Some(Item::Snapshot(snapshot)) => snapshot.wall,
                 _ => return Err(RecordError::NoBeginning(path)),
@@ -171,14 +185,7 @@ impl Record {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, RecordError> {
-    let bytes = std::fs::read(path).map_err(|source| RecordError::Io { path: path.to_owned(), source })?;
-    if bytes.starts_with(MAGIC) {
-        Ok(bytes)
-    } else if bytes.starts_with(&MAGIC[..MAGIC_BEFORE_VERSION]) {
-        Err(RecordError::Version(path.to_owned()))
-    } else {
-        Err(RecordError::Foreign(path.to_owned()))
-    }
+    std::fs::read(path).map_err(|source| RecordError::Io { path: path.to_owned(), source })
 }
 
 /// How many bytes of a segment are whole; 0 if it is none of this version.

@@ -497,6 +497,21 @@ fn nothing_changed_is_nothing_different() {
 }
 
 #[test]
+fn a_calendar_that_was_set_back_makes_no_difference() {
+    let directory = TempDir::new().unwrap();
+    for generation in 1..=2 {
+        let mut flight = Flight::begin(directory.path(), generation, 1 << 20);
+        flight.take_over();
+        flight.recorder.sync().unwrap();
+    }
+    let decisions = replayed(directory.path()).decisions;
+    assert!(!decisions.is_sorted_by_key(|decision| decision.when));
+    let (lines, summary) = compare(&decisions, &decisions);
+    assert!(lines.iter().all(|line| matches!(line, Difference::Both(_))), "{lines:?}");
+    assert!(summary.is_empty(), "{summary:?}");
+}
+
+#[test]
 fn changes_are_read_as_in_the_files_and_bad_ones_are_refused() {
     let parse = |text: &str| text.parse::<Change>().map(|change| change.to_string());
     assert_eq!(parse("deadtime=5s").unwrap(), "deadtime=5000ms");

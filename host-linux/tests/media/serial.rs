@@ -157,7 +157,7 @@ fn the_copy_of_a_frame_wakes_once() {
     let broadcast = Medium::Broadcast { interface: "lo".into(), port };
     ether.set_broadcast(true).unwrap();
     let mut host = Host::new(&[cable.medium(), broadcast], &[]);
-    let mut send = |host: &mut Host| {
+    let send = |host: &mut Host| {
         ether.send_to(b"heartbeat", ("127.255.255.255", port)).unwrap();
         let before = host.heard(1).len();
         host.run_until(|host| host.heard(1).len() > before);
