@@ -327,13 +327,14 @@ impl Node {
     }
 
     /// Keeps the newest epoch that was ever heard of, also when its sender's next life knows nothing of it; and says
-    /// where a group runs now.
+    /// where a group runs now. Gives whether an epoch is news.
     pub(super) fn learn_from_reports(
         &mut self,
         from: MemberIndex,
         before: &[crate::message::GroupReport],
         effects: &mut Effects,
-    ) {
+    ) -> bool {
+        let mut is_news = false;
         for group in self.config.groups() {
             let report = self.members[usize::from(from.0)].report(group);
             let at = usize::from(group.0);
@@ -342,9 +343,11 @@ impl Node {
                 effects.say(Notice::RunsElsewhere { group, member: from, epoch: report.epoch });
             }
             let own = self.group_mut(group);
-            if !own.state().holds() {
-                own.epoch = own.epoch.max(report.epoch);
+            if !own.state().holds() && own.epoch < report.epoch {
+                own.epoch = report.epoch;
+                is_news = true;
             }
         }
+        is_news
     }
 }

@@ -204,8 +204,7 @@ impl Node {
         });
         self.reply_due |= claims_anew;
         self.compare_configurations(from, message, before.1, effects);
-        self.learn_from_reports(from, &before.2, effects);
-        changed
+        self.learn_from_reports(from, &before.2, effects) || changed
     }
 
     /// Which of our frames a member confirms; none if it does not hear us now, or means an earlier life of ours.

@@ -122,6 +122,7 @@ impl Node {
     /// [`Input::Tick`] only, so that frames which were waiting count first.
     pub fn step(&mut self, now: Instant, input: Input<'_>, effects: &mut Effects) {
         let now = now.max(self.last_step);
+        let is_due = now >= self.next_deadline();
         let has_stalled = self.notice_stall(now, effects);
         self.notice_lost_quorum(now, effects);
         self.last_step = now;
@@ -139,7 +140,7 @@ impl Node {
             Input::Order { id, command } => self.take_order(id, command, effects),
         }
         // Copies and refused frames, however many, leave nothing to decide.
-        if is_news || now >= self.next_deadline() {
+        if is_news || is_due {
             self.act(now, effects);
         }
         effects.settle();
