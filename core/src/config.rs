@@ -72,6 +72,35 @@ pub struct Policy {
     pub quorum: Quorum,
     /// Whether the number of reachable ping nodes is part of the bids (the original's ipfail).
     pub ping_decides: bool,
+    /// How much longer the node with less to lose waits before it fences the other, so that two that lost sight of
+    /// each other do not both go down.
+    pub fence_delay: Duration,
+    /// What happens to a group that was found not running any more.
+    pub recovery: Recovery,
+}
+
+/// How often a group that failed is started again where it is, before it moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// So many restarts within `window`; 0: it moves at the first failure.
+    pub restarts: u8,
+    /// How long a restart counts.
+    pub window: Duration,
+}
+
+/// What the original does where its `ha.cf` says nothing, `auto_failback legacy` read as `on`.
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            auto_failback: true,
+            stop_failure: StopFailure::Reboot,
+            fencing: false,
+            quorum: Quorum::Off,
+            ping_decides: false,
+            fence_delay: Duration::from_millis(0),
+            recovery: Recovery { restarts: 3, window: Duration::from_millis(3_600_000) },
+        }
+    }
 }
 
 impl Policy {

@@ -154,6 +154,27 @@ struct WireGroup {
     epoch: u32,
 }
 
+/// What only some heartbeats say stands behind the rest: a number, a length of one byte, and so many bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Section {
+    Lines = 1,
+}
+
+impl Section {
+    fn of(number: u8) -> Option<Self> {
+        [Self::Lines].into_iter().find(|section| *section as u8 == number)
+    }
+}
+
+fn append_section(frame: &mut Bytes, section: Section, value: &impl Serialize) -> Result<(), FrameError> {
+    let mut buffer = [0; u8::MAX as usize];
+    let bytes = postcard::to_slice(value, &mut buffer).map_err(|_| FrameError::Long)?;
+    let length = u8::try_from(bytes.len()).map_err(|_| FrameError::Long)?;
+    frame.extend_from_slice(&[section as u8, length]).map_err(|_| FrameError::Long)?;
+    frame.extend_from_slice(bytes).map_err(|_| FrameError::Long)
+}
+
 const LONGEST_INTERVAL_MILLIS: u32 = 24 * 3_600_000;
 
 impl Message {
@@ -179,29 +200,36 @@ impl Message {
             frame.extend_from_slice(watchdog).map_err(|_| FrameError::Long)?;
         }
         if !self.lines.is_empty() {
-            let lines = postcard::to_slice(&self.lines, &mut buffer).map_err(|_| FrameError::Long)?;
-            frame.extend_from_slice(lines).map_err(|_| FrameError::Long)?;
+            append_section(frame, Section::Lines, &self.lines)?;
         }
         Ok(())
     }
 
-    /// Reads a body. What follows the parts known here is left alone, so that later versions may add to it.
+    /// Reads a body. Sections that are not known here are passed over, so that later versions may add to them.
     ///
     /// # Errors
     /// [`FrameError::Malformed`], never a panic, whatever the bytes are.
     pub fn decode(body: &[u8]) -> Result<Self, FrameError> {
         let malformed = |_| FrameError::Malformed;
-        let (wire, rest) = postcard::take_from_bytes::<Wire>(body).map_err(malformed)?;
-        let (watchdog, rest) = match wire.life & 0x20 {
-            0 => (None, rest),
-            _ => postcard::take_from_bytes::<u32>(rest)
-                .map(|(seconds, rest)| (Some(seconds), rest))
-                .map_err(malformed)?,
-        };
-        let lines = match rest {
-            [] => Vec::new(),
-            more => postcard::take_from_bytes(more).map_err(malformed)?.0,
-        };
+        let (wire, mut rest) = postcard::take_from_bytes::<Wire>(body).map_err(malformed)?;
+        let mut watchdog = None;
+        if wire.life & 0x20 != 0 {
+            let (seconds, after) = postcard::take_from_bytes::<u32>(rest).map_err(malformed)?;
+            (watchdog, rest) = (Some(seconds), after);
+        }
+        let mut lines = Vec::new();
+        while let [number, length, more @ ..] = rest {
+            let (section, after) =
+                more.split_at_checked(usize::from(*length)).ok_or(FrameError::Malformed)?;
+            match Section::of(*number) {
+                Some(Section::Lines) => lines = postcard::from_bytes(section).map_err(malformed)?,
+                None => {}
+            }
+            rest = after;
+        }
+        if !rest.is_empty() {
+            return Err(FrameError::Malformed);
+        }
         let mut groups = Vec::new();
         for group in &wire.groups {
             groups.push(GroupReport::try_from(group)?).map_err(|_| FrameError::Malformed)?;

@@ -52,6 +52,7 @@ impl Setting {
                 fencing: Choices::flag(policy, 2),
                 quorum: if Choices::flag(policy, 4) { Quorum::Majority } else { Quorum::Off },
                 ping_decides: Choices::flag(policy, 3),
+                ..Policy::default()
             },
             method: choices.one_of(&[Method::Crc, Method::Md5, Method::Sha1, Method::Sha256]),
         }

@@ -52,6 +52,7 @@ pub fn core_config(configuration: &Configuration) -> Result<(Config, KeyRing), U
             fencing: !configuration.fencing.is_empty(),
             quorum: Quorum::Off,
             ping_decides: configuration.ipfail,
+            ..Policy::default()
         },
         links: configuration.media.len(),
         pings: configuration.pings.len(),

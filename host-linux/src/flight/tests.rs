@@ -41,9 +41,8 @@ fn config(this: &str) -> Config {
         policy: Policy {
             auto_failback: true,
             stop_failure: StopFailure::Block,
-            fencing: false,
-            quorum: Quorum::Off,
             ping_decides: true,
+            ..Policy::default()
         },
         links: 2,
         pings: 1,

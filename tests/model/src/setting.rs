@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use heartline_core::config::{Config, ConfigError, Intervals, Parts, Policy, Quorum, StopFailure};
+use heartline_core::config::{Config, ConfigError, Intervals, Parts, Policy, StopFailure};
 use heartline_core::seal::{Key, KeyError, KeyRing, Method};
 use heartline_core::time::Duration;
 
@@ -79,8 +79,7 @@ impl Setting {
                     auto_failback: self.auto_failback,
                     stop_failure: self.stop_failure,
                     fencing: self.fencing,
-                    quorum: Quorum::Off,
-                    ping_decides: false,
+                    ..Policy::default()
                 },
                 links: usize::from(self.links),
                 pings: 0,

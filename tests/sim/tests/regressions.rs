@@ -27,13 +27,7 @@ fn pair() -> Settings {
         groups: vec![GroupSettings { preferred: 0 }],
         links: vec![LinkSettings::Datagram { delay: 200, jitter: 100 }],
         pings: 0,
-        policy: Policy {
-            auto_failback: false,
-            stop_failure: StopFailure::Block,
-            fencing: false,
-            quorum: Quorum::Off,
-            ping_decides: false,
-        },
+        policy: Policy { auto_failback: false, stop_failure: StopFailure::Block, ..Policy::default() },
         watchdog: None,
         method: Method::Crc,
         times: Times {

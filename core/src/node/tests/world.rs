@@ -143,6 +143,7 @@ impl Setting {
                 fencing: self.fencing,
                 quorum: self.quorum,
                 ping_decides: self.pings > 0,
+                ..Policy::default()
             },
             links: usize::from(LINKS),
             pings: self.pings,

@@ -201,8 +201,8 @@ fn core_config(configuration: &Configuration) -> Config {
             auto_failback: configuration.auto_failback,
             stop_failure: StopFailure::Block,
             fencing: !configuration.fencing.is_empty(),
-            quorum: Quorum::Off,
             ping_decides: configuration.ipfail,
+            ..Policy::default()
         },
         links: configuration.media.len(),
         pings: configuration.pings.len(),

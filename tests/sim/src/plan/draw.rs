@@ -60,8 +60,8 @@ fn settings(dice: &mut Dice) -> Settings {
             auto_failback: dice.permille(500),
             stop_failure: dice.pick(&[StopFailure::Reboot, StopFailure::Block]),
             fencing: dice.permille(500),
-            quorum: Quorum::Off,
             ping_decides: pings > 0,
+            ..Policy::default()
         },
         // The others cost time and change no decision.
         method: if dice.permille(100) {
