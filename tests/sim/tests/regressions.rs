@@ -1,6 +1,6 @@
 //! What the simulator once found, as small plans of its own: they must not depend on how seeds are drawn.
 
-use heartline_core::config::{Intervals, Policy, Quorum, StopFailure};
+use heartline_core::config::{Intervals, Policy, StopFailure};
 use heartline_core::seal::Method;
 use heartline_core::time::Duration;
 use heartline_sim::plan::{
