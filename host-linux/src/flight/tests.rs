@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use heartline_core::config::{Config, Intervals, Parts, Policy, Quorum, StopFailure};
+use heartline_core::config::{Config, Intervals, Parts, Policy, StopFailure};
 use heartline_core::effect::Effect;
 use heartline_core::ids::{Generation, GroupIndex, JobId, LinkIndex, OrderId, PingIndex};
 use heartline_core::input::{Command, JobFailure, Outcome, Scope};

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use heartline_core::config::{Config, Intervals, Parts, Policy, Quorum, StopFailure};
+use heartline_core::config::{Config, Intervals, Parts, Policy, StopFailure};
 use heartline_core::effect::{Effect, Work};
 use heartline_core::ids::{Generation, JobId, LinkIndex, OrderId};
 use heartline_core::input::{Command, JobFailure, Outcome};
