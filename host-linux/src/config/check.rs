@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::agents;
 use super::cross_checks::show;
 use super::diagnostics::{Diagnostic, Diagnostics, Severity};
 use super::model::{AuthMethod, Configuration, FenceDevice, FenceParameters, Medium};
@@ -13,15 +14,13 @@ use super::resource_words::floating_address;
 use super::source::Span;
 use super::system::System;
 
-/// Agents that need no script.
-const BUILT_IN_AGENTS: &[&str] = &["IPaddr", "IPaddr2", "IPv6addr", "Filesystem"];
-
 /// Everything that `load` says, and everything that is worth saying although it is accepted.
 #[must_use]
 pub fn check(directory: &Path, environment: &dyn System) -> Vec<Diagnostic> {
     let reading = reading::read(directory, environment);
     let mut diagnostics = reading.diagnostics;
-    if let Some(whole) = reading.whole {
+    if let Some(mut whole) = reading.whole {
+        agents::consult(&mut whole, environment, &mut diagnostics);
         let mut advice = Advice { whole: &whole, system: environment, diagnostics: &mut diagnostics };
         advice.on_times();
         advice.on_members();
@@ -280,9 +279,6 @@ impl Advice<'_> {
         let mut seen: Vec<(&str, Span)> = Vec::new();
         for (group, places) in whole.configuration.groups.iter().zip(&whole.resources) {
             for (resource, place) in group.resources.iter().zip(places) {
-                if let Some((message, remedy)) = self.missing_agent(&resource.agent) {
-                    self.diagnostics.error(file, place.finding(message, remedy));
-                }
                 let earlier =
                     seen.iter().find(|(text, first)| *text == resource.text && first.line != place.line);
                 if let Some((_, first)) = earlier {
@@ -314,47 +310,6 @@ impl Advice<'_> {
                 .media
                 .iter()
                 .any(|it| matches!(it, Medium::Unicast { peer, .. } if *peer == address))
-    }
-
-    /// Why the agent cannot be run, and the remedy.
-    fn missing_agent(&self, agent: &str) -> Option<(String, String)> {
-        if let Some((provider, name)) = agent.strip_prefix("ocf:").and_then(|name| name.split_once(':')) {
-            let path = Path::new("/usr/lib/ocf/resource.d").join(provider).join(name);
-            let message = format!("there is no OCF agent `{}`", path.display());
-            return (!self.is_program(&path))
-                .then(|| (message, "install the package `resource-agents`".to_owned()));
-        }
-        if let Some(unit) = agent.strip_prefix("systemd:") {
-            return (!self.has_unit(unit)).then(|| {
-                (
-                    format!("systemd has no unit `{unit}`"),
-                    "install the service; see `systemctl list-unit-files`".to_owned(),
-                )
-            });
-        }
-        let directory = self.configuration().directory.join("resource.d");
-        let scripts = [directory.join(agent), Path::new("/etc/init.d").join(agent)];
-        let found = BUILT_IN_AGENTS.contains(&agent) || scripts.iter().any(|script| self.is_program(script));
-        (!found).then(|| {
-            let message = format!("there is no resource script `{agent}`");
-            let remedy = format!(
-                "put an executable `{agent}` into {} or /etc/init.d, or use `systemd:{agent}`",
-                directory.display()
-            );
-            (message, remedy)
-        })
-    }
-
-    fn has_unit(&self, unit: &str) -> bool {
-        let name = if unit.contains('.') { unit.to_owned() } else { format!("{unit}.service") };
-        // An instance (`web@1.service`) comes from its template (`web@.service`).
-        let template = name
-            .split_once('@')
-            .and_then(|(stem, rest)| rest.rsplit_once('.').map(|(_, kind)| format!("{stem}@.{kind}")));
-        ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"]
-            .iter()
-            .flat_map(|directory| template.iter().chain([&name]).map(|name| Path::new(directory).join(name)))
-            .any(|path| self.system.file_info(&path).is_ok())
     }
 
     fn on_access(&mut self) {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::system::{FileInfo, FileKind, Interface, System};
-use super::{Diagnostic, Loaded, Severity, check, load};
+use super::{Answer, Diagnostic, Loaded, Question, Severity, check, load};
 
 pub(super) const DIRECTORY: &str = "/etc/ha.d";
 
@@ -26,13 +26,28 @@ pub(super) const AUTHKEYS: &str = "auth 1\n1 sha1 a_secret_of_good_length\n";
 pub(super) struct FakeSystem {
     pub(super) files: BTreeMap<PathBuf, (Vec<u8>, FileInfo)>,
     pub(super) interfaces: Vec<Interface>,
+    /// What programs say, by their path and their arguments.
+    pub(super) answers: BTreeMap<(PathBuf, String), Answer>,
 }
+
+/// What the agent `pgsql` of this machine says of itself.
+const PGSQL: &str = r#"<?xml version="1.0"?>
+<resource-agent name="pgsql"><parameters>
+<parameter name="pgdata" required="1"><content type="string"/></parameter>
+<parameter name="pgport" required="0"><content type="integer"/></parameter>
+<parameter name="config"><content type="string"/></parameter>
+</parameters><actions>
+<action name="start" timeout="240s"/><action name="stop" timeout="60s"/><action name="monitor" timeout="45s"/>
+</actions></resource-agent>"#;
+
+pub(super) const PGSQL_AGENT: &str = "/usr/lib/ocf/resource.d/heartbeat/pgsql";
 
 impl FakeSystem {
     /// A machine on which all is well.
     pub(super) fn good() -> Self {
         let mut system = Self {
             files: BTreeMap::new(),
+            answers: BTreeMap::new(),
             interfaces: vec![
                 interface("lo", &["127.0.0.1"], None),
                 interface("eth0", &["10.0.0.1", "fe80::1"], Some([10, 0, 0, 255])),
@@ -46,7 +61,7 @@ impl FakeSystem {
         for device in ["/dev/ttyS0", "/dev/ttyS1"] {
             system.put(device, "", FileKind::CharacterDevice, 0o660);
         }
-        for program in ["/bin/true", "/etc/init.d/apache", "/usr/lib/ocf/resource.d/heartbeat/pgsql"] {
+        for program in ["/bin/true", "/etc/init.d/apache", "/usr/bin/systemctl", PGSQL_AGENT] {
             system.put(program, "", FileKind::Regular, 0o755);
         }
         system.put("/etc/services", "domain 53/udp # names\nhttp 80/tcp\n", FileKind::Regular, 0o644);
@@ -55,7 +70,16 @@ impl FakeSystem {
         system.put("/var/log", "", FileKind::Directory, 0o755);
         system.put("/usr/lib/systemd/system/nginx.service", "", FileKind::Regular, 0o644);
         system.put("/usr/lib/systemd/system/web@.service", "", FileKind::Regular, 0o644);
+        system.answer(PGSQL_AGENT, "meta-data", Ok(PGSQL.into()));
+        for unit in ["nginx.service", "web@1.service", "apache.service"] {
+            system.answer("/usr/bin/systemctl", &format!("is-enabled {unit}"), Ok("disabled\n".into()));
+        }
         system
+    }
+
+    /// Has a program say something when it is called with these arguments.
+    pub(super) fn answer(&mut self, program: &str, arguments: &str, answer: Answer) {
+        self.answers.insert((program.into(), arguments.to_owned()), answer);
     }
 
     pub(super) fn put(&mut self, path: &str, contents: &str, kind: FileKind, mode: u32) {
@@ -90,6 +114,11 @@ impl FakeSystem {
     /// What is found at this level by `load`, as log lines without the directory.
     pub(super) fn found(&self, severity: Severity) -> Vec<String> {
         lines(&self.load().diagnostics, severity)
+    }
+
+    /// What the agents say at this level when the files are loaded.
+    pub(super) fn advised_at_load(&self, severity: Severity) -> Vec<String> {
+        lines(&self.load().advice, severity)
     }
 
     /// What is found at this level by `check`, as log lines without the directory.
@@ -139,6 +168,14 @@ impl System for FakeSystem {
 
     fn interfaces(&self) -> io::Result<Vec<Interface>> {
         Ok(self.interfaces.clone())
+    }
+
+    fn ask(&self, questions: &[Question]) -> Vec<Answer> {
+        let answer = |question: &Question| {
+            let key = (question.program.clone(), question.arguments.join(" "));
+            self.answers.get(&key).cloned().unwrap_or(Ok(Vec::new()))
+        };
+        questions.iter().map(answer).collect()
     }
 
     fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {

@@ -1,8 +1,10 @@
-//! The three files of the original: `ha.cf`, `authkeys`, `haresources`. Reads and checks; starts nothing.
+//! The three files of the original: `ha.cf`, `authkeys`, `haresources`. Reads and checks; starts nothing but questions.
 //!
 //! Bytes become lines and words (`source`), the readers (`ha_cf`, `authkeys`, `haresources`) give them meaning,
-//! `cross_checks` looks at the whole, `check` says what else an experienced administrator would say.
+//! `cross_checks` looks at the whole, `agents` asks those that `haresources` names what they need, `check` says what
+//! else an experienced administrator would say.
 
+mod agents;
 mod authkeys;
 mod check;
 mod cross_checks;
@@ -11,8 +13,10 @@ pub mod directives;
 mod ha_cf;
 mod haresources;
 mod media;
+mod metadata;
 mod model;
 mod programs;
+mod questions;
 mod reading;
 mod resource_words;
 mod source;
@@ -27,8 +31,10 @@ mod tests;
 use std::path::Path;
 
 pub use check::check;
+use diagnostics::Diagnostics;
 pub use diagnostics::{Diagnostic, Severity};
 pub use model::*;
+pub use questions::{Answer, Question, Silence};
 pub use system::{RealSystem, System};
 pub(crate) use values::parse_time;
 
@@ -39,14 +45,19 @@ pub struct Loaded {
     pub configuration: Option<Configuration>,
     /// Everything found in all files, in the order of reading.
     pub diagnostics: Vec<Diagnostic>,
+    /// What the agents of the resources have to say. Whatever it is, the other groups can run.
+    pub advice: Vec<Diagnostic>,
 }
 
-/// Reads `nodeinfo`, `ha.cf`, `authkeys` and `haresources` in `directory`, all of them whatever is wrong with one.
+/// Reads `nodeinfo`, `ha.cf`, `authkeys` and `haresources` in `directory`, all of them whatever is wrong with one. A
+/// configuration without errors is shown to the agents that it names, which takes seconds if one of them hangs.
 #[must_use]
 pub fn load(directory: &Path, environment: &dyn System) -> Loaded {
     let reading = reading::read(directory, environment);
-    Loaded {
-        configuration: reading.whole.map(|whole| whole.configuration),
-        diagnostics: reading.diagnostics.0,
-    }
+    let mut advice = Diagnostics::default();
+    let configuration = reading.whole.map(|mut whole| {
+        agents::consult(&mut whole, environment, &mut advice);
+        whole.configuration
+    });
+    Loaded { configuration, diagnostics: reading.diagnostics.0, advice: advice.0 }
 }

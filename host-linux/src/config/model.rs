@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::agents;
+
 /// A whole, checked configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Configuration {
@@ -299,4 +301,42 @@ pub struct Resource {
     pub agent: String,
     /// The arguments between `::`, without empty ones.
     pub arguments: Vec<String>,
+    /// Its own time limits, where its agent asks for longer ones than are usual.
+    pub limits: Option<OperationLimits>,
+}
+
+/// The kind of an agent, by its name alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Agent<'a> {
+    /// Part of this program.
+    BuiltIn(&'a str),
+    /// A script in `resource.d` or `init.d`.
+    Script(&'a str),
+    /// `lsb:`: a script in `init.d`.
+    Lsb(&'a str),
+    /// `ocf:`: provider and agent with a colon between them.
+    Ocf(&'a str),
+    /// `systemd:`: a unit.
+    Systemd(&'a str),
+}
+
+impl<'a> Agent<'a> {
+    /// The kind of a resource's agent.
+    #[must_use]
+    pub fn of(resource: &'a Resource) -> Self {
+        let name = resource.agent.as_str();
+        // The built-in agents win over scripts of the same names: the original's package put wrappers by these names
+        // into `resource.d`, and those call agents that need not be installed.
+        if agents::is_builtin(name) {
+            Self::BuiltIn(name)
+        } else if let Some(rest) = name.strip_prefix("ocf:") {
+            Self::Ocf(rest)
+        } else if let Some(unit) = name.strip_prefix("systemd:") {
+            Self::Systemd(unit)
+        } else if let Some(script) = name.strip_prefix("lsb:") {
+            Self::Lsb(script)
+        } else {
+            Self::Script(name)
+        }
+    }
 }

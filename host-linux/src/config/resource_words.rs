@@ -14,7 +14,7 @@ pub(super) fn read(word: Word<'_>) -> Result<Resource, Finding> {
         let (agent, rest) = text.split_once("::").unwrap_or((text, ""));
         (agent, arguments(agent, rest))
     };
-    let resource = Resource { text: text.to_owned(), agent: agent.to_owned(), arguments };
+    let resource = Resource { text: text.to_owned(), agent: agent.to_owned(), arguments, limits: None };
     match check(&resource) {
         Ok(()) => Ok(resource),
         Err((message, remedy)) => Err(word.finding(message, remedy)),

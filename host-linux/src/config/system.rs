@@ -5,11 +5,20 @@ use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::SockaddrStorage;
 use nix::unistd::{Group, Uid, User, geteuid, gethostname};
+
+use super::questions::{Answer, Question, Silence, ask_all};
+
+/// Where programs are looked for.
+pub(crate) const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How long programs are waited for: agents themselves say that `meta-data` needs no longer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// No configuration file is longer, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -97,6 +106,12 @@ pub trait System {
     /// # Errors
     /// When the name does not resolve.
     fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>>;
+
+    /// What programs of this machine answer, in the order of the questions. A machine that runs none gives none.
+    fn ask(&self, questions: &[Question]) -> Vec<Answer> {
+        let nobody = Silence::NotRun("no programs are run here".to_owned());
+        vec![Err(nobody); questions.len()]
+    }
 
     /// The UDP services of `/etc/services` by name and port, empty if unreadable.
     fn udp_services(&self) -> Vec<(String, u16)> {
@@ -188,6 +203,10 @@ impl System for RealSystem {
             }
         }
         Ok(interfaces)
+    }
+
+    fn ask(&self, questions: &[Question]) -> Vec<Answer> {
+        ask_all(questions, ANSWER_LIMIT)
     }
 
     fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {

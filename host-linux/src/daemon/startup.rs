@@ -99,7 +99,7 @@ pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
 
 /// Says all that is to be said about the three files; none if there is an error among it.
 pub(super) fn report(loaded: Loaded, log: &mut Log) -> Option<Configuration> {
-    for diagnostic in &loaded.diagnostics {
+    for diagnostic in loaded.diagnostics.iter().chain(&loaded.advice) {
         log.write(level(diagnostic), &diagnostic.one_line());
     }
     loaded.configuration

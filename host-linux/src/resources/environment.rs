@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use crate::config::Configuration;
+use crate::config::system::SYSTEM_PATH;
 
 /// Where the original keeps its helpers, also in front of `PATH`.
 const PROGRAMS: &str = "/usr/lib/heartbeat";
 const SHARED: &str = "/usr/share/heartbeat";
-const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const OCF_ROOT: &str = "/usr/lib/ocf";
 
 /// Names and values, each name once.

@@ -12,6 +12,7 @@ use super::environment::Environment;
 use super::sequence::Action;
 use super::status::StatusRule;
 use crate::agents;
+pub(super) use crate::config::Agent;
 use crate::config::Resource;
 
 /// Where things are looked for and kept.
@@ -42,34 +43,7 @@ pub(super) enum LocateError {
     NoArguments(String),
 }
 
-/// The kind of an agent, by its name alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Agent<'a> {
-    BuiltIn(&'a str),
-    Script(&'a str),
-    Lsb(&'a str),
-    Ocf(&'a str),
-    Systemd(&'a str),
-}
-
-impl<'a> Agent<'a> {
-    pub(super) fn of(resource: &'a Resource) -> Self {
-        let name = resource.agent.as_str();
-        // The built-in agents win over scripts of the same names: the original's package put wrappers by these names
-        // into `resource.d`, and those call agents that need not be installed.
-        if agents::is_builtin(name) {
-            Self::BuiltIn(name)
-        } else if let Some(rest) = name.strip_prefix("ocf:") {
-            Self::Ocf(rest)
-        } else if let Some(unit) = name.strip_prefix("systemd:") {
-            Self::Systemd(unit)
-        } else if let Some(script) = name.strip_prefix("lsb:") {
-            Self::Lsb(script)
-        } else {
-            Self::Script(name)
-        }
-    }
-
+impl Agent<'_> {
     /// Whether its start may be called for what already runs, so that nobody need ask before.
     pub(super) fn starts_idempotently(self) -> bool {
         matches!(self, Self::BuiltIn(_))
@@ -78,6 +52,12 @@ impl<'a> Agent<'a> {
     /// Whether it knows the verb `announce`.
     pub(super) fn announces(self) -> bool {
         matches!(self, Self::BuiltIn(name) if agents::is_address(name))
+    }
+
+    /// Whether this exit status of a start or a stop says that there is no such resource: 5 of `systemctl`, for a unit
+    /// that systemd does not know.
+    pub(super) fn says_missing(self, exit: Option<i32>) -> bool {
+        matches!(self, Self::Systemd(_)) && exit == Some(5)
     }
 
     /// How its answer to `status` is read.
@@ -247,7 +227,8 @@ mod tests {
             announcing_socket: None,
         };
         let text = "IPaddr::10.0.0.1".to_owned();
-        let resource = Resource { text, agent: "IPaddr".into(), arguments: vec!["10.0.0.1".into()] };
+        let resource =
+            Resource { text, agent: "IPaddr".into(), arguments: vec!["10.0.0.1".into()], limits: None };
         let program = || {
             let call = locator.invocation(&resource, Action::Stop, Duration::ZERO, &Environment::default());
             call.unwrap().program

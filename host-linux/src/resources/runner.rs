@@ -214,6 +214,9 @@ impl Runner {
         if exit == Some(0) {
             return Some(Answer::Succeeded);
         }
+        if Agent::of(job.sequence.resource(*resource)?).says_missing(exit) {
+            return Some(Answer::Missing(failure(invocation, &ended)));
+        }
         let program = &invocation.program;
         if let Some(code) = exit {
             self.remarks.push(Remark::ReturnCode { program: program.clone(), code });
@@ -246,7 +249,7 @@ impl Runner {
         let Some(word) = job.sequence.resource(resource) else {
             return Err(Answer::Failed(format!("there is no resource number {resource}")));
         };
-        let limit = limit(&self.limits, action);
+        let limit = limit(&word.limits.unwrap_or(self.limits), action);
         let invocation = self
             .locator
             .invocation(word, action, limit, &self.environment)

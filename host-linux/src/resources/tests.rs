@@ -1,5 +1,7 @@
 //! The runner with real scripts.
 
+mod agents;
+
 use std::time::Duration;
 
 use mio::Token;
@@ -50,9 +52,21 @@ struct World {
 fn group(words: &str) -> Group {
     let resource = |word: &str| {
         let mut parts = word.split("::").map(str::to_owned);
-        Resource { text: word.to_owned(), agent: parts.next().unwrap(), arguments: parts.collect() }
+        Resource {
+            text: word.to_owned(),
+            agent: parts.next().unwrap(),
+            arguments: parts.collect(),
+            limits: None,
+        }
     };
     Group { preferred: "wna".into(), resources: words.split(' ').map(resource).collect(), line: 1 }
+}
+
+fn environment(scripts: &Scripts) -> Environment {
+    let mut environment = Environment::default();
+    environment.set("PATH", "/usr/bin:/bin".into());
+    environment.set("OCF_ROOT", scripts.path("ocf").display().to_string());
+    environment
 }
 
 impl World {
@@ -63,9 +77,7 @@ impl World {
     fn with_environment(groups: &[&str], limits: OperationLimits, variables: &[(&str, &str)]) -> Self {
         let scripts = Scripts::new();
         let main = Loop::new();
-        let mut environment = Environment::default();
-        environment.set("PATH", "/usr/bin:/bin".into());
-        environment.set("OCF_ROOT", scripts.path("ocf").display().to_string());
+        let mut environment = environment(&scripts);
         for (name, value) in variables {
             environment.set(name, (*value).to_owned());
         }
@@ -485,50 +497,6 @@ fn every_address_is_announced_even_after_one_that_fails() {
     assert_eq!(world.calls().len(), 2);
     world.begin(2, 1, Operation::Announce);
     assert_eq!(world.end(), (2, Outcome::Succeeded));
-}
-
-#[test]
-fn ocf_agents_get_their_parameters_in_the_environment() {
-    let mut world = World::new(&["ocf:acme:web::config=/etc/web::port=80"], LIMITS);
-    world.scripts.install(
-        "ocf/resource.d/acme/web",
-        "echo $* $OCF_RESKEY_config $OCF_RESKEY_port $OCF_RESOURCE_INSTANCE >> @/calls
-        case $1 in monitor) [ -e @/up ] || exit 7;; start) touch @/up;; stop) rm @/up;; esac",
-    );
-    assert_eq!(world.run(Operation::Probe), Outcome::NotRunning);
-    assert_eq!(world.run(Operation::Start), Outcome::Succeeded);
-    assert_eq!(world.run(Operation::Probe), Outcome::Running);
-    assert_eq!(world.run(Operation::Stop), Outcome::Succeeded);
-    let rest = "/etc/web 80 acme_web__config__etc_web__port_80";
-    let verbs = ["monitor", "monitor", "start", "monitor", "stop"];
-    assert_eq!(world.calls(), verbs.map(|verb| format!("{verb} {rest}")));
-}
-
-#[test]
-fn an_ocf_agent_that_reports_a_broken_resource_makes_the_group_partial() {
-    let mut world = World::new(&["ocf:acme:web"], LIMITS);
-    world.scripts.install("ocf/resource.d/acme/web", "exit 1");
-    assert_eq!(world.run(Operation::Probe), Outcome::Partial);
-}
-
-#[test]
-fn units_are_asked_with_systemctl_and_init_scripts_by_their_exit_status() {
-    let mut world = World::new(&["systemd:web.service lsb:db"], LIMITS);
-    world
-        .scripts
-        .install("bin/systemctl", "echo systemctl $* >> @/calls; [ $1 != is-active ] || echo inactive");
-    world
-        .scripts
-        .install("init.d/db", "echo db $* >> @/calls; [ $1 != status ] || { echo running; exit 3; }");
-    let path = format!("{}:/usr/bin:/bin", world.scripts.path("bin").display());
-    let mut environment = Environment::default();
-    environment.set("PATH", path);
-    world.runner.configure(vec![group("systemd:web.service lsb:db")], LIMITS, environment);
-    assert_eq!(world.run(Operation::Start), Outcome::Succeeded);
-    assert_eq!(
-        world.calls(),
-        ["systemctl is-active web.service", "systemctl start web.service", "db status", "db start"]
-    );
 }
 
 #[test]

@@ -92,7 +92,9 @@ fn resources_that_cannot_run_are_errors() {
         ("apache", None),
         ("Filesystem::/dev/sdb1::/data", None),
         ("IPv6addr::2001:db8::1/64", None),
-        ("ocf:heartbeat:pgsql::port=1", None),
+        ("ocf:heartbeat:pgsql::pgdata=/data", None),
+        ("lsb:nosuch", Some("there is no init script `nosuch`")),
+        ("lsb:apache", None),
         ("systemd:nginx", None),
         ("systemd:web@1.service", None),
     ] {

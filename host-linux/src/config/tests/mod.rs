@@ -1,6 +1,7 @@
 //! Whole configurations, each a change to a good one.
 
 mod advice;
+mod agents;
 mod machine;
 mod original;
 mod reports;

@@ -50,7 +50,11 @@ pub(crate) fn two_nodes(this_node: &str) -> Configuration {
 
 /// A line of `haresources`.
 pub(crate) fn group(preferred: &str, resources: &[&str], line: u32) -> Group {
-    let resource =
-        |text: &&str| Resource { text: (*text).to_owned(), agent: (*text).to_owned(), arguments: Vec::new() };
+    let resource = |text: &&str| Resource {
+        text: (*text).to_owned(),
+        agent: (*text).to_owned(),
+        arguments: Vec::new(),
+        limits: None,
+    };
     Group { preferred: preferred.to_owned(), resources: resources.iter().map(resource).collect(), line }
 }
