@@ -3,7 +3,7 @@
 
 use heartline_core::effect::{Effect, Effects, Work};
 use heartline_core::frame::Bytes;
-use heartline_core::ids::{Generation, JobId, LinkIndex, NodeId, OrderId, PingIndex};
+use heartline_core::ids::{Generation, JobId, LinkIndex, NodeId, OrderId};
 use heartline_core::input::{Command, Outcome};
 use heartline_core::message::Message;
 use heartline_core::notice::Notice;
@@ -251,10 +251,10 @@ impl Seat {
     }
 }
 
-/// A refused frame is as good as an input that means nothing, but for counters and the notice that counts it.
+/// A refused frame is as good as one of a link that does not exist, but for counters and the notice that counts it.
 fn changed_only_counters(mut idle: Node, seat: &Seat, at_time: Instant, effects: &Effects) {
     let mut expected = Effects::new();
-    idle.step(at_time, Input::Pong(PingIndex(u8::MAX)), &mut expected);
+    idle.step(at_time, Input::Frame { link: LinkIndex(u8::MAX), bytes: &[] }, &mut expected);
     assert_eq!(essence(&seat.node), essence(&idle), "a refused frame changed something");
     let but_refusals = |effects: &Effects| -> Vec<Effect> {
         effects.iter().filter(|effect| !matches!(effect, Effect::Notice(Notice::Refused { .. }))).collect()
