@@ -1,8 +1,9 @@
 //! Who may start a group: the five rules under which another member's silence or word allows it (design section 4).
 
 use crate::config::{Policy, Quorum, StopFailure};
+use crate::fencing::Fence;
 use crate::ids::{GroupIndex, Sequence};
-use crate::member::{Fence, Member, Presence};
+use crate::member::{Member, Presence};
 use crate::message::GroupState;
 use crate::planted::{Bug, planted};
 

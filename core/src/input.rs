@@ -48,6 +48,22 @@ pub enum Outcome {
     Partial,
     /// It did not succeed.
     Failed(JobFailure),
+    /// A fence succeeded.
+    Fenced {
+        /// With which device, by its number in the order of `ha.cf`, from 1.
+        device: u8,
+    },
+}
+
+impl Outcome {
+    /// Why a job did not succeed that did not.
+    #[must_use]
+    pub const fn failure(self) -> JobFailure {
+        match self {
+            Self::Failed(failure) => failure,
+            Self::Done | Self::Fenced { .. } | Self::NotRunning | Self::Partial => JobFailure::Refused,
+        }
+    }
 }
 
 /// Why a job did not succeed. The shell has said more in its log.

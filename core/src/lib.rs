@@ -19,6 +19,7 @@ pub mod bids;
 pub mod claims;
 pub mod config;
 pub mod effect;
+pub mod fencing;
 pub mod frame;
 pub mod framing;
 pub mod freshness;

@@ -14,8 +14,10 @@ pub const MAX_KEYS: usize = 16;
 pub const MAX_SECRET: usize = 128;
 /// Bytes of the cluster's name.
 pub const MAX_CLUSTER_NAME: usize = 64;
-/// Bytes of the longest frame: 15 others and 32 groups need 380. A longer input is refused.
+/// Bytes of the longest frame: 15 others, 32 groups and every section need less than 500. A longer input is refused.
 pub const MAX_FRAME: usize = 512;
+/// Members that one heartbeat tells that they were fenced; further ones learn it from a later one.
+pub const MAX_FENCE_REPORTS: usize = 2;
 /// Operator's orders that wait for their outcome. One more is refused at once.
 pub const MAX_ORDERS: usize = 8;
 /// Effects of one step that are not notices: one job and one cancellation a group, one fence a member, an answer

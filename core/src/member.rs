@@ -4,8 +4,9 @@ use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
+use crate::fencing::{Attempt, Fence, Untold};
 use crate::freshness::Freshness;
-use crate::ids::{Epoch, GroupIndex, JobId, LinkIndex, LinkSet, Sequence};
+use crate::ids::{Epoch, Generation, GroupIndex, LinkIndex, LinkSet, Sequence};
 use crate::limits::{MAX_GROUPS, MAX_LINKS};
 use crate::message::{GroupBid, GroupReport, GroupState, Message, Phase};
 use crate::planted::{Bug, planted};
@@ -42,19 +43,6 @@ impl LinkRecord {
     }
 }
 
-/// How far the fencing of a dead member has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Fence {
-    /// Not fenced.
-    None,
-    /// A fencing job runs.
-    Running(JobId),
-    /// Fenced since its last heartbeat.
-    Done,
-    /// The last attempt failed; the next one is due then.
-    Waiting(Instant),
-}
-
 /// All that is known of one other member.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Member {
@@ -78,6 +66,14 @@ pub struct Member {
     pub(crate) reports: Vec<GroupReport, MAX_GROUPS>,
     pub(crate) fence: Fence,
     pub(crate) fence_failures: u8,
+    /// The newest attempt to fence it.
+    pub(crate) fence_attempt: Option<Attempt>,
+    /// What it has to be told when it is back.
+    pub(crate) untold: Option<Untold>,
+    /// Our first frame that told it so.
+    pub(crate) told_from: Option<Sequence>,
+    /// The life of ours that it last said it had ended.
+    pub(crate) fenced_us: Option<Generation>,
     /// When its present life was first heard.
     pub(crate) life_since: Instant,
     /// The members that it says it hears, bit by member.
@@ -110,6 +106,10 @@ impl Member {
             reports: Vec::new(),
             fence: Fence::None,
             fence_failures: 0,
+            fence_attempt: None,
+            untold: None,
+            told_from: None,
+            fenced_us: None,
             life_since: now,
             hears: 0,
             watchdog: None,
@@ -138,7 +138,7 @@ impl Member {
 
     /// Its life.
     #[must_use]
-    pub fn generation(&self) -> Option<crate::ids::Generation> {
+    pub fn generation(&self) -> Option<Generation> {
         self.freshness.generation()
     }
 
@@ -176,6 +176,18 @@ impl Member {
     #[must_use]
     pub const fn fence(&self) -> Fence {
         self.fence
+    }
+
+    /// The newest attempt to fence it, whatever came of it.
+    #[must_use]
+    pub const fn fence_attempt(&self) -> Option<Attempt> {
+        self.fence_attempt
+    }
+
+    /// What it has not been told yet of its last fence.
+    #[must_use]
+    pub const fn untold(&self) -> Option<Untold> {
+        self.untold
     }
 
     /// One of our links to it.
@@ -231,6 +243,7 @@ impl Member {
         self.life_since = now;
         self.silent_since = now;
         self.presence = Presence::Alive;
+        self.told_from = None;
         self.end_fence();
     }
 

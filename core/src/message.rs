@@ -3,9 +3,10 @@
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::fencing::{FenceCause, FenceReport};
 use crate::frame::{Bytes, FrameError};
-use crate::ids::{Epoch, LinkSet, NodeId};
-use crate::limits::{MAX_FRAME, MAX_GROUPS, MAX_MEMBERS, MAX_PINGS};
+use crate::ids::{Epoch, Generation, LinkSet, NodeId};
+use crate::limits::{MAX_FENCE_REPORTS, MAX_FRAME, MAX_GROUPS, MAX_MEMBERS, MAX_PINGS};
 use crate::planted::{Bug, planted};
 use crate::time::Duration;
 
@@ -128,6 +129,8 @@ pub struct Message {
     pub groups: Vec<GroupReport, MAX_GROUPS>,
     /// The digest of every line of `haresources`, said only while some member's configuration differs.
     pub lines: Vec<[u8; 2], MAX_GROUPS>,
+    /// Members that are back from a fence of the sender's, and have not confirmed yet that they know.
+    pub fenced: Vec<FenceReport, MAX_FENCE_REPORTS>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -154,16 +157,28 @@ struct WireGroup {
     epoch: u32,
 }
 
+#[derive(Serialize, Deserialize)]
+struct WireFence {
+    member: [u8; 2],
+    cause: u8,
+    device: u8,
+    generation: u32,
+    ago_millis: u32,
+    took_millis: u32,
+    silence_millis: u32,
+}
+
 /// What only some heartbeats say stands behind the rest: a number, a length of one byte, and so many bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Section {
     Lines = 1,
+    Fenced = 2,
 }
 
 impl Section {
     fn of(number: u8) -> Option<Self> {
-        [Self::Lines].into_iter().find(|section| *section as u8 == number)
+        [Self::Lines, Self::Fenced].into_iter().find(|section| *section as u8 == number)
     }
 }
 
@@ -202,6 +217,10 @@ impl Message {
         if !self.lines.is_empty() {
             append_section(frame, Section::Lines, &self.lines)?;
         }
+        if !self.fenced.is_empty() {
+            let fenced: Vec<WireFence, MAX_FENCE_REPORTS> = self.fenced.iter().map(WireFence::from).collect();
+            append_section(frame, Section::Fenced, &fenced)?;
+        }
         Ok(())
     }
 
@@ -218,11 +237,18 @@ impl Message {
             (watchdog, rest) = (Some(seconds), after);
         }
         let mut lines = Vec::new();
+        let mut fenced = Vec::new();
         while let [number, length, more @ ..] = rest {
             let (section, after) =
                 more.split_at_checked(usize::from(*length)).ok_or(FrameError::Malformed)?;
             match Section::of(*number) {
                 Some(Section::Lines) => lines = postcard::from_bytes(section).map_err(malformed)?,
+                Some(Section::Fenced) => {
+                    let reports: Vec<WireFence, MAX_FENCE_REPORTS> =
+                        postcard::from_bytes(section).map_err(malformed)?;
+                    // A cause that only later versions know is none that could be told.
+                    fenced = reports.iter().filter_map(WireFence::report).collect();
+                }
                 None => {}
             }
             rest = after;
@@ -253,6 +279,7 @@ impl Message {
             heard: wire.heard.iter().map(Heard::from).collect(),
             groups,
             lines,
+            fenced,
         })
     }
 }
@@ -298,6 +325,35 @@ impl From<&WireHeard> for Heard {
             sequence: u16::from_be_bytes(wire.sequence),
             links: LinkSet(wire.links),
         }
+    }
+}
+
+impl From<&FenceReport> for WireFence {
+    fn from(report: &FenceReport) -> Self {
+        Self {
+            member: report.member.0,
+            cause: report.cause.number(),
+            device: report.device,
+            generation: report.generation.0,
+            ago_millis: millis(report.ago),
+            took_millis: millis(report.took),
+            silence_millis: millis(report.silence),
+        }
+    }
+}
+
+impl WireFence {
+    fn report(&self) -> Option<FenceReport> {
+        let span = |millis: u32| Duration::from_millis(u64::from(millis));
+        Some(FenceReport {
+            member: NodeId(self.member),
+            cause: FenceCause::of(self.cause)?,
+            generation: Generation(self.generation),
+            ago: span(self.ago_millis),
+            took: span(self.took_millis),
+            silence: span(self.silence_millis),
+            device: self.device,
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fencing::FenceCause;
 use crate::ids::{Epoch, Generation, GroupIndex, JobId, LinkIndex, MemberIndex, PingIndex};
 use crate::input::JobFailure;
 use crate::message::{GroupState, Phase};
@@ -215,10 +216,52 @@ pub enum Notice {
     },
     /// A group that needs somebody can run nowhere.
     NobodyFit(GroupIndex),
+    /// A dead member may live and have more to lose than this node: it is left some time before it is fenced.
+    FencingDelayed {
+        /// Who.
+        member: MemberIndex,
+        /// How long.
+        pause: Duration,
+    },
     /// A dead member is being fenced.
-    Fencing(MemberIndex),
+    Fencing {
+        /// Who.
+        member: MemberIndex,
+        /// Why.
+        cause: FenceCause,
+        /// How long it was silent, or this node up if it was never heard.
+        silence: Duration,
+    },
     /// A dead member was fenced: it can run nothing.
-    Fenced(MemberIndex),
+    Fenced {
+        /// Who.
+        member: MemberIndex,
+        /// Why.
+        cause: FenceCause,
+        /// The number of the device in the order of `ha.cf`, from 1; 0 if that is not known.
+        device: u8,
+        /// How long that took.
+        took: Duration,
+    },
+    /// A member that was said to be fenced goes on speaking in the same life: the device did not do what it said.
+    FenceBelied(MemberIndex),
+    /// A member says that it had this node fenced, in an earlier life of it.
+    WasFenced {
+        /// Who.
+        by: MemberIndex,
+        /// Why.
+        cause: FenceCause,
+        /// The generation of the life that was ended; 0 if the other had never heard of it.
+        life: u32,
+        /// How long ago that was.
+        ago: Duration,
+        /// How long it took.
+        took: Duration,
+        /// How long this node had been silent, or the other up if it had never heard of it.
+        silence: Duration,
+        /// The number of the device in the order of the other's `ha.cf`, from 1; 0 if that is not known.
+        device: u8,
+    },
     /// Fencing failed; it is tried again after a pause.
     FencingFailed {
         /// Who.

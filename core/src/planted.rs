@@ -33,6 +33,10 @@ bugs! {
     FenceForgotten,
     /// A fence that failed counts.
     FailedFenceCounts,
+    /// Two nodes that lost each other fence at the same moment.
+    FenceDelayForgotten,
+    /// Who was fenced is not told so.
+    FenceUntold,
     /// A fence counts for a member that came back since.
     FenceOutlivesReturn,
     /// Of two holders the older epoch wins.

@@ -7,9 +7,11 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use heartline_core::fencing::{FenceCause, FenceReport};
 use heartline_core::frame::{Bytes, Header};
 use heartline_core::framing;
 use heartline_core::ids::{Epoch, Generation, LinkSet, NodeId, Sequence};
+use heartline_core::limits::MAX_FENCE_REPORTS;
 use heartline_core::message::{GroupBid, GroupReport, GroupState, Heard, Message, Phase, Stance};
 use heartline_core::seal::{Key, KeyRing, Method};
 use heartline_core::time::Duration;
@@ -35,6 +37,7 @@ fn message(phase: Phase, heard: &[Heard], groups: &[GroupReport], lines: &[[u8; 
         heard: heard.iter().copied().collect(),
         groups: groups.iter().copied().collect(),
         lines: lines.iter().copied().collect(),
+        fenced: heapless::Vec::new(),
     }
 }
 
@@ -70,7 +73,23 @@ fn messages() -> Vec<(&'static str, Message)> {
                 &[[0x12, 0x34]],
             ),
         ),
+        ("who was fenced is told so", Message { fenced: fences(), ..message(Phase::Active, &[], &[], &[]) }),
     ]
+}
+
+fn fences() -> heapless::Vec<FenceReport, MAX_FENCE_REPORTS> {
+    let report = |name: &str, cause, generation| FenceReport {
+        member: NodeId::of(name),
+        cause,
+        generation: Generation(generation),
+        ago: Duration::from_millis(61_500),
+        took: Duration::from_millis(2_250),
+        silence: Duration::from_millis(10_001),
+        device: 2,
+    };
+    let reports =
+        [report("ha2", FenceCause::Defence, 1_795_405_913), report("ha3", FenceCause::NeverHeard, 0)];
+    reports.into_iter().collect()
 }
 
 fn rings() -> Vec<(&'static str, KeyRing)> {

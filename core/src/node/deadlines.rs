@@ -1,8 +1,8 @@
 //! The one deadline: when silence, a heartbeat or a pause of our own is due next.
 
 use super::Node;
+use crate::fencing::Fence;
 use crate::group::Activity;
-use crate::member::Fence;
 use crate::message::Phase;
 use crate::time::Instant;
 
@@ -10,7 +10,7 @@ pub(super) fn next(node: &Node) -> Instant {
     let initdead = node.config.intervals.initdead;
     let silence = node.others().filter_map(|(_, member)| member.silence_deadline(node.started, initdead));
     let fences = node.others().filter_map(|(_, member)| match member.fence {
-        Fence::Waiting(until) => Some(until).filter(|until| *until > node.last_step),
+        Fence::Delayed(until) | Fence::Waiting(until) => Some(until).filter(|until| *until > node.last_step),
         Fence::None | Fence::Running(_) | Fence::Done => None,
     });
     let now = node.last_step;

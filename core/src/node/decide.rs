@@ -4,9 +4,10 @@ use super::Node;
 use crate::bids::{self, Bid};
 use crate::claims::{self, Absence, Grant};
 use crate::effect::{Effect, Effects, Work};
+use crate::fencing::FenceCause;
 use crate::group::Activity;
 use crate::ids::{Epoch, GroupIndex, MemberIndex, Sequence};
-use crate::member::{Fence, Member, Presence};
+use crate::member::{Member, Presence};
 use crate::message::{GroupBid, GroupState, Phase, Stance};
 use crate::notice::{ClaimCause, Notice, ReleaseCause};
 use crate::planted::{Bug, planted};
@@ -112,7 +113,7 @@ impl Node {
             let grant = self.grant(now, at, group, from);
             granted &= grant.allows();
             if grant == Grant::NeedsFence {
-                self.fence_if_due(now, at, effects);
+                self.fence_if_due(now, at, FenceCause::Takeover, effects);
             }
         }
         granted
@@ -128,20 +129,6 @@ impl Node {
                 || self.watchdog_has_fired_at(member).is_some_and(|at| now >= at),
         };
         claims::grant(member, group, from, absence, &self.config.policy)
-    }
-
-    fn fence_if_due(&mut self, now: Instant, at: MemberIndex, effects: &mut Effects) {
-        let due = match self.members[usize::from(at.0)].fence {
-            Fence::None => true,
-            Fence::Waiting(until) => now >= until,
-            Fence::Running(_) | Fence::Done => false,
-        };
-        if due {
-            let job = self.new_job();
-            self.members[usize::from(at.0)].fence = Fence::Running(job);
-            effects.say(Notice::Fencing(at));
-            effects.order(Effect::Run { job, work: Work::Fence(at) });
-        }
     }
 
     fn start(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {

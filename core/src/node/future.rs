@@ -5,10 +5,11 @@ use core::hash::{Hash, Hasher};
 
 use super::Node;
 use crate::config::{Config, Quorum};
+use crate::fencing::{Fence, Untold};
 use crate::group::{Activity, Group};
 use crate::ids::Sequence;
 use crate::limits::MAX_UNSCHEDULED;
-use crate::member::{Fence, LinkRecord, Member, Presence};
+use crate::member::{LinkRecord, Member, Presence};
 use crate::message::Phase;
 use crate::quorum::lengthened;
 use crate::time::{Duration, Instant};
@@ -116,6 +117,10 @@ impl Member {
             reports,
             fence,
             fence_failures,
+            fence_attempt: _,
+            untold,
+            told_from,
+            fenced_us,
             hears,
             watchdog,
             life_since: _,
@@ -126,6 +131,8 @@ impl Member {
         (freshness.generation(), presence, keepalive, deadtime, phase).hash(hasher);
         (hears_us, has_heard_us, confirmed.is_some(), pings, agrees, reports, fence_failures).hash(hasher);
         (hears, watchdog).hash(hasher);
+        let life = |untold: &Untold| untold.attempt.generation;
+        (untold.as_ref().map(life), told_from.is_some(), fenced_us).hash(hasher);
         (*phase == Phase::Starting).then(|| left(*phase_since + *deadtime)).hash(hasher);
         match presence {
             Presence::Unheard => left(started.max(*silent_since) + config.intervals.initdead).hash(hasher),
@@ -139,6 +146,7 @@ impl Member {
             Fence::Running(_) => (1, Duration::ZERO),
             Fence::Done => (2, Duration::ZERO),
             Fence::Waiting(until) => (3, left(*until)),
+            Fence::Delayed(until) => (4, left(*until)),
         }
         .hash(hasher);
     }

@@ -2,6 +2,7 @@
 
 use super::Node;
 use crate::effect::Effects;
+use crate::fencing::Fence;
 use crate::frame::Header;
 use crate::freshness::Verdict;
 use crate::ids::{LinkIndex, MemberIndex, Sequence};
@@ -148,8 +149,12 @@ impl Node {
             }
             Presence::Dead => {
                 member.presence = Presence::Alive;
+                let belied = member.fence == Fence::Done;
                 member.end_fence();
                 effects.say(Notice::MemberReturned(from));
+                if belied {
+                    effects.say(Notice::FenceBelied(from));
+                }
             }
             Presence::Unheard | Presence::Left => member.presence = Presence::Alive,
         }
@@ -204,6 +209,7 @@ impl Node {
         });
         self.reply_due |= claims_anew;
         self.compare_configurations(from, message, before.1, effects);
+        self.learn_of_fence(from, message, effects);
         self.learn_from_reports(from, &before.2, effects) || changed
     }
 

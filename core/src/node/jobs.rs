@@ -3,16 +3,13 @@
 use super::Node;
 use crate::config::StopFailure;
 use crate::effect::{Effect, Effects, Work};
+use crate::fencing::Fence;
 use crate::group::Activity;
-use crate::ids::{Epoch, GroupIndex, JobId, MemberIndex};
-use crate::input::{JobFailure, Outcome};
-use crate::member::{Fence, Presence};
+use crate::ids::{Epoch, GroupIndex, JobId};
+use crate::input::Outcome;
 use crate::notice::{Notice, ReleaseCause};
 use crate::planted::{Bug, planted};
-use crate::time::{Duration, Instant};
-
-const FIRST_FENCE_PAUSE: Duration = Duration::from_millis(5_000);
-const MAX_FENCE_DOUBLINGS: u8 = 4;
+use crate::time::Instant;
 
 impl Node {
     pub(super) fn job_ended(&mut self, now: Instant, job: JobId, outcome: Outcome, effects: &mut Effects) {
@@ -56,7 +53,7 @@ impl Node {
                 effects.say(Notice::Probed { group, state: self.group(group).state() });
             }
             // What cannot be told is treated as if parts of it ran.
-            Outcome::Partial | Outcome::Failed(_) => {
+            Outcome::Partial | Outcome::Failed(_) | Outcome::Fenced { .. } => {
                 self.release(now, group, ReleaseCause::NotWhole, effects)
             }
         }
@@ -82,9 +79,9 @@ impl Node {
                 self.group_mut(group).activity = Activity::Running;
                 effects.say(Notice::Started { group, took: now.since(since) });
             }
-            Outcome::NotRunning | Outcome::Partial | Outcome::Failed(_) => {
+            Outcome::NotRunning | Outcome::Partial | Outcome::Failed(_) | Outcome::Fenced { .. } => {
                 self.group_mut(group).failed_here = !planted(Bug::FailedStartForgotten);
-                effects.say(Notice::StartFailed { group, job, failure: failure_of(outcome) });
+                effects.say(Notice::StartFailed { group, job, failure: outcome.failure() });
                 self.release(now, group, ReleaseCause::FailedStart, effects);
             }
         }
@@ -107,12 +104,14 @@ impl Node {
                 state.disputed = false;
                 effects.say(Notice::Stopped { group, took: now.since(since) });
             }
-            Outcome::Partial | Outcome::Failed(_) if planted(Bug::FailedStopIsStopped) => {
+            Outcome::Partial | Outcome::Failed(_) | Outcome::Fenced { .. }
+                if planted(Bug::FailedStopIsStopped) =>
+            {
                 self.group_mut(group).activity = Activity::Idle;
             }
-            Outcome::Partial | Outcome::Failed(_) => {
+            Outcome::Partial | Outcome::Failed(_) | Outcome::Fenced { .. } => {
                 self.group_mut(group).activity = Activity::Failed;
-                effects.say(Notice::StopFailed { group, job, failure: failure_of(outcome) });
+                effects.say(Notice::StopFailed { group, job, failure: outcome.failure() });
                 // What was never ours and cannot be stopped would not be better after a reboot: the next look finds the
                 // same, and the host would reboot for ever.
                 let ours = self.group(group).ours || planted(Bug::RebootsForStrangers);
@@ -121,24 +120,6 @@ impl Node {
                 }
             }
         }
-    }
-
-    fn fence_ended(&mut self, now: Instant, at: MemberIndex, outcome: Outcome, effects: &mut Effects) {
-        let member = &mut self.members[usize::from(at.0)];
-        if member.presence != Presence::Dead {
-            member.end_fence();
-            return;
-        }
-        if outcome == Outcome::Done || planted(Bug::FailedFenceCounts) {
-            member.fence = Fence::Done;
-            effects.say(Notice::Fenced(at));
-            return;
-        }
-        let doublings = member.fence_failures.min(MAX_FENCE_DOUBLINGS);
-        let retry_in = FIRST_FENCE_PAUSE.times(1 << doublings);
-        member.fence_failures = member.fence_failures.saturating_add(1);
-        member.fence = Fence::Waiting(now + retry_in);
-        effects.say(Notice::FencingFailed { member: at, failure: failure_of(outcome), retry_in });
     }
 
     /// Lets a group go, and says why.
@@ -157,12 +138,5 @@ impl Node {
         let job = self.new_job();
         self.group_mut(group).activity = Activity::Stopping { job, since: now };
         effects.order(Effect::Run { job, work: Work::Stop(group) });
-    }
-}
-
-const fn failure_of(outcome: Outcome) -> JobFailure {
-    match outcome {
-        Outcome::Failed(failure) => failure,
-        Outcome::Done | Outcome::NotRunning | Outcome::Partial => JobFailure::Refused,
     }
 }

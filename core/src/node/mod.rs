@@ -1,10 +1,11 @@
 //! A node: the order of business of one step, and what can be read of its state. The work is in the rooms below:
-//! `hearing` (frames in), `watch` (silence), `jobs` (outcomes), `decide` (ownership), `orders` (operators), `speak`
+//! `hearing` (frames in), `watch` (silence), `jobs` (outcomes), `decide` (ownership), `fence`, `orders` (operators), `speak`
 //! (heartbeats out), `deadlines`, `record` (what a flight recorder needs), `future` (what of all this matters, for
 //! explorers).
 
 mod deadlines;
 mod decide;
+mod fence;
 mod future;
 mod hearing;
 mod jobs;
@@ -162,6 +163,7 @@ impl Node {
         for group in self.config.groups() {
             self.decide(now, group, effects);
         }
+        self.defend(now, effects);
         self.finish_leaving(now, effects);
         self.answer_orders(effects);
         self.speak_if_due(now, effects);

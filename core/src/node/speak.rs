@@ -23,6 +23,8 @@ pub(super) struct Spoken {
     /// The members that are heard, bit by member.
     heard: u16,
     naming_lines: bool,
+    /// The members that are told of their fence, bit by member.
+    telling_fences: u16,
     reports: Vec<GroupReport, MAX_GROUPS>,
 }
 
@@ -41,6 +43,7 @@ impl Node {
         self.spoke_at = now;
         self.sequence = self.sequence.next();
         self.ballots.sent(now, self.sequence, self.config.intervals.deadtime);
+        self.note_told(words.telling_fences);
         // The capacities are chosen so that the longest message fits; a frame that does not is not sent.
         if self.write_frame(&words, effects).is_ok() {
             effects.order(Effect::Transmit);
@@ -85,6 +88,7 @@ impl Node {
                 .collect(),
             groups: words.reports.clone(),
             lines,
+            fenced: self.fence_reports(words.telling_fences),
         }
     }
 
@@ -99,6 +103,7 @@ impl Node {
                 .filter(|(_, member)| alive(member))
                 .fold(0, |mask, (at, _)| mask | 1 << at.0),
             naming_lines: !self.configurations_agree(),
+            telling_fences: self.untold_members(),
             reports: self
                 .config
                 .groups()

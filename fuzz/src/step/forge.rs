@@ -1,5 +1,6 @@
 //! Frames that nobody has sent: changed after they were sealed, changed before, or made up. The attacker has the keys.
 
+use heartline_core::fencing::{FenceCause, FenceReport};
 use heartline_core::frame::{Bytes, Header, MAX_HEADER};
 use heartline_core::ids::{Epoch, Generation, LinkIndex, LinkSet, NodeId, Sequence};
 use heartline_core::message::{GroupBid, GroupReport, GroupState, Heard, Message, Phase, Stance};
@@ -127,6 +128,20 @@ fn message(world: &World, at: usize, choices: &mut Choices<'_>) -> Message {
         } else {
             truth.map(|message| message.lines).unwrap_or_default()
         },
+        fenced: (0..choices.index(3)).map(|_| fence_report(choices)).collect(),
+    }
+}
+
+fn fence_report(choices: &mut Choices<'_>) -> FenceReport {
+    let span = |choices: &mut Choices<'_>| Duration::from_millis(choices.magnitude());
+    FenceReport {
+        member: NodeId::of(NODES[choices.index(NODES.len())]),
+        cause: choices.one_of(&[FenceCause::Takeover, FenceCause::Defence, FenceCause::NeverHeard]),
+        generation: Generation(choices.word().into()),
+        ago: span(choices),
+        took: span(choices),
+        silence: span(choices),
+        device: choices.byte(),
     }
 }
 

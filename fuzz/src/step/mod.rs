@@ -106,6 +106,7 @@ fn outcome(choices: &mut Choices<'_>) -> Outcome {
         Outcome::Failed(JobFailure::TimedOut),
         Outcome::Failed(JobFailure::Cancelled),
         Outcome::Failed(JobFailure::NotRun),
+        Outcome::Fenced { device: 1 },
     ])
 }
 

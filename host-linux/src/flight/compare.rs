@@ -109,7 +109,7 @@ fn summary(lines: &[Difference<'_>]) -> Vec<String> {
 fn subject(decision: &Decision) -> Option<String> {
     let names = &decision.names;
     match &decision.notice {
-        Notice::MemberDead { member, .. } | Notice::Fencing(member) => {
+        Notice::MemberDead { member, .. } | Notice::Fencing { member, .. } => {
             Some(format!("node {}", names.member(*member)))
         }
         Notice::Starting { group, .. } | Notice::Releasing { group, .. } => {
@@ -122,7 +122,7 @@ fn subject(decision: &Decision) -> Option<String> {
 fn deed(decision: &Decision) -> &'static str {
     match &decision.notice {
         Notice::MemberDead { .. } => "declared dead",
-        Notice::Fencing(_) => "fenced",
+        Notice::Fencing { .. } => "fenced",
         Notice::Starting { .. } => "started here",
         _ => "given up here",
     }

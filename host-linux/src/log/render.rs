@@ -1,6 +1,7 @@
 //! What the core notices, in words: one line of the log for each notice, the original's own words where it had some,
 //! then the reason with its figures. `json` says the same to programs. Nothing here decides or writes.
 
+mod fencing;
 mod json;
 mod names;
 #[cfg(test)]
@@ -49,8 +50,9 @@ fn level(notice: &Notice) -> Level {
         | Notice::Started { .. }
         | Notice::Stopped { .. }
         | Notice::RunsElsewhere { .. }
-        | Notice::Fencing(_)
-        | Notice::Fenced(_) => Level::Info,
+        | Notice::FencingDelayed { .. }
+        | Notice::Fencing { .. }
+        | Notice::Fenced { .. } => Level::Info,
         Notice::OnePathLeft { .. }
         | Notice::MemberDeaf(_)
         | Notice::MemberDead { .. }
@@ -58,6 +60,7 @@ fn level(notice: &Notice) -> Level {
         | Notice::PingDead(_)
         | Notice::Unprotected { .. }
         | Notice::WatchdogFired { .. }
+        | Notice::WasFenced { .. }
         | Notice::Dropped(_) => Level::Warn,
         Notice::ConfigurationDiffers { .. }
         | Notice::ConflictWon { .. }
@@ -66,6 +69,7 @@ fn level(notice: &Notice) -> Level {
         | Notice::FencingFailed { .. }
         | Notice::DuplicateName(_) => Level::Error,
         Notice::MemberReturned(_)
+        | Notice::FenceBelied(_)
         | Notice::Stalled(_)
         | Notice::StartFailed { .. }
         | Notice::StopFailed { .. } => Level::Crit,
@@ -217,12 +221,11 @@ fn text(notice: &Notice, names: &Names) -> String {
                  it."
             )
         }
-        Notice::Fencing(member) => {
-            format!("node {} may still run resources: it is fenced before they are taken over", node(member))
-        }
-        Notice::Fenced(member) => {
-            format!("node {} is fenced: it can run nothing, its resources are free", node(member))
-        }
+        Notice::FencingDelayed { .. }
+        | Notice::Fencing { .. }
+        | Notice::Fenced { .. }
+        | Notice::FenceBelied(_)
+        | Notice::WasFenced { .. } => fencing::text(notice, names).unwrap_or_default(),
         Notice::FencingFailed { member, failure, retry_in } => format!(
             "STONITH of {} failed.  Retrying... ({}; the next attempt is in {} s)",
             node(member),

@@ -224,7 +224,7 @@ impl Host {
                 node.group_here(group).is_some_and(|group| group.job() == Some(job.id))
             }
             Work::Fence(member) => {
-                let running = heartline_core::member::Fence::Running(job.id);
+                let running = heartline_core::fencing::Fence::Running(job.id);
                 node.member(member).is_some_and(|member| member.fence() == running)
             }
         }

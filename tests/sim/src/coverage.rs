@@ -10,7 +10,7 @@ use heartline_core::refusal::Refusal;
 use heartline_core::seal::SealError;
 
 /// Everything that a node can decide or answer.
-pub const RULES: [&str; 64] = [
+pub const RULES: [&str; 67] = [
     "phase starting",
     "phase active",
     "phase leaving",
@@ -75,6 +75,9 @@ pub const RULES: [&str; 64] = [
     "quorum lost",
     "releasing: quorum lost",
     "watchdog must have fired",
+    "fencing delayed",
+    "fence belied",
+    "was fenced",
 ];
 
 /// What cannot be reached from here, with the reason.
@@ -266,8 +269,8 @@ const fn rule(notice: &Notice) -> usize {
         Notice::ConflictWon { .. } => 39,
         Notice::RunsElsewhere { .. } => 40,
         Notice::NobodyFit(_) => 41,
-        Notice::Fencing(_) => 42,
-        Notice::Fenced(_) => 43,
+        Notice::Fencing { .. } => 42,
+        Notice::Fenced { .. } => 43,
         Notice::FencingFailed { .. } => 44,
         Notice::Refused { refusal, .. } => match refusal {
             Refusal::Seal(SealError::Frame(_)) => 45,
@@ -282,6 +285,9 @@ const fn rule(notice: &Notice) -> usize {
         Notice::QuorumLost => 61,
         Notice::Releasing { cause: ReleaseCause::QuorumLost, .. } => 62,
         Notice::WatchdogFired { .. } => 63,
+        Notice::FencingDelayed { .. } => 64,
+        Notice::FenceBelied(_) => 65,
+        Notice::WasFenced { .. } => 66,
         Notice::DuplicateName(_) | Notice::Dropped(_) => 51,
     }
 }

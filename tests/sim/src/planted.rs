@@ -59,6 +59,7 @@ pub const fn expectation(bug: Bug) -> Expectation {
         Bug::EpochsReversed | Bug::EpochKept | Bug::FailbackAlways | Bug::FailedStartForgotten => {
             (500, &[Promise::NoFailback])
         }
+        Bug::FenceDelayForgotten | Bug::FenceUntold => (0, &[]),
         Bug::HolderKeeps => (500, &[Promise::Rest]),
         Bug::OldGenerationHeard | Bug::ReplayIsNews | Bug::LateIsNews | Bug::WindowTooLong => {
             (500, &[Promise::Robust])

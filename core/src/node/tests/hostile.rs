@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::world::{self, DEADTIME, KEEPALIVE, Setting, World};
 use crate::effect::{Effect, Effects};
+use crate::fencing::{Attempt, FenceCause, Untold};
 use crate::frame::{Bytes, Header};
 use crate::ids::{Generation, GroupIndex, JobId, LinkIndex, NodeId, OrderId, PingIndex, Sequence};
 use crate::input::{Command, Input, JobFailure, Outcome, Scope};
@@ -156,6 +157,14 @@ fn the_longest_message_fits_in_a_frame() {
     assert!(world.node(0).members.iter().filter(|member| member.hears_us()).count() == 15);
     let node = world.hosts[0].node.as_mut().unwrap();
     node.groups.iter_mut().for_each(|group| group.epoch = crate::ids::Epoch(u32::MAX));
+    let attempt = Attempt {
+        cause: FenceCause::Takeover,
+        since: Instant::ZERO,
+        silence: Duration::from_micros(u64::MAX),
+        generation: Some(Generation(0)),
+    };
+    let untold = Untold { attempt, done: Instant::MAX, device: u8::MAX };
+    node.members.iter_mut().for_each(|member| member.untold = Some(untold));
     let deadline = node.next_deadline();
     assert_eq!(frames_of(node, deadline).len(), 1);
 }

@@ -1,5 +1,6 @@
 //! Ownership as an operator would tell it, in virtual time.
 
+mod fencing;
 mod hostile;
 mod quorum;
 mod reload;

@@ -99,7 +99,7 @@ fn with_fencing_only_the_majority_shoots() {
     let mut world = World::started(&Setting { watchdog: None, fencing: true, ..three() });
     cut_off(&mut world, 0);
     world.run_for(3 * DEADTIME, |world| world.owners(0) == [1]).expect("ha2 takes over");
-    assert!(!world.said(0, |notice| matches!(notice, Notice::Fencing(_))));
+    assert!(!world.said(0, |notice| matches!(notice, Notice::Fencing { .. })));
     assert!(world.hosts[0].node.is_none());
 }
 

@@ -66,6 +66,8 @@ pub(super) struct World {
     epochs: BTreeMap<(usize, u8), (Life, u32)>,
     pub(super) announced: u32,
     pub(super) fencing_works: bool,
+    /// The devices say that they did what they did not.
+    pub(super) fencing_lies: bool,
     pub(super) weather: Weather,
     watchdog: Option<Duration>,
 }
@@ -100,6 +102,8 @@ pub(super) struct Setting {
     pub(super) groups: Vec<(&'static str, &'static str)>,
     pub(super) auto_failback: bool,
     pub(super) fencing: bool,
+    /// In milliseconds.
+    pub(super) fence_delay: u64,
     pub(super) quorum: Quorum,
     /// The time-out of every host's hardware watchdog, in milliseconds.
     pub(super) watchdog: Option<u64>,
@@ -114,6 +118,7 @@ impl Default for Setting {
             groups: std::vec![("ha1", "10.0.0.46 httpd")],
             auto_failback: true,
             fencing: false,
+            fence_delay: 0,
             quorum: Quorum::Off,
             watchdog: None,
             stop_failure: StopFailure::Block,
@@ -141,6 +146,7 @@ impl Setting {
                 auto_failback: self.auto_failback,
                 stop_failure: self.stop_failure,
                 fencing: self.fencing,
+                fence_delay: millis(self.fence_delay),
                 quorum: self.quorum,
                 ping_decides: self.pings > 0,
                 ..Policy::default()
@@ -194,6 +200,7 @@ impl World {
             epochs: BTreeMap::new(),
             announced: 0,
             fencing_works: true,
+            fencing_lies: false,
             weather: Weather::default(),
             watchdog: setting.watchdog.map(Duration::from_millis),
         }
@@ -348,8 +355,10 @@ impl World {
             }
             Work::Fence(_) if !self.fencing_works => Outcome::Failed(JobFailure::Refused),
             Work::Fence(member) => {
-                self.power_cut(usize::from(member.0));
-                Outcome::Done
+                if !self.fencing_lies {
+                    self.power_cut(usize::from(member.0));
+                }
+                Outcome::Fenced { device: 2 }
             }
         }
     }

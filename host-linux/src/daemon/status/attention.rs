@@ -2,9 +2,10 @@
 
 use heartline_core::claims::Grant;
 use heartline_core::config::Quorum;
+use heartline_core::fencing::Fence;
 use heartline_core::group::{Activity, Group};
 use heartline_core::ids::{GroupIndex, LinkIndex, MemberIndex, Sequence};
-use heartline_core::member::{Fence, Member, Presence};
+use heartline_core::member::{Member, Presence};
 use heartline_core::message::GroupState;
 
 use super::View;
@@ -105,7 +106,7 @@ fn unfenced(view: &View<'_>, at: MemberIndex, member: &Member) -> Option<String>
             "{name} is dead and could not be fenced: its groups wait. The next attempt is in {} s.",
             next.since(view.now).millis().div_ceil(1000)
         )),
-        Fence::None | Fence::Running(_) | Fence::Done => None,
+        Fence::None | Fence::Delayed(_) | Fence::Running(_) | Fence::Done => None,
     }
 }
 

@@ -6,7 +6,7 @@ use heartline_core::refusal::Refusal;
 use heartline_core::seal::SealError;
 use serde_json::{Value, json};
 
-use super::Names;
+use super::{Names, fencing};
 use crate::control::snapshot::{GroupState, Phase};
 
 /// A notice as a JSON object. `notice` is its kind in snake case; times are whole milliseconds and end in `_ms`.
@@ -108,8 +108,11 @@ pub fn json(notice: &Notice, names: &Names) -> Value {
             "notice": "runs_elsewhere", "group": of(group), "member": node(member), "epoch": epoch.0,
         }),
         Notice::NobodyFit(group) => json!({ "notice": "nobody_fit", "group": of(group) }),
-        Notice::Fencing(member) => json!({ "notice": "fencing", "member": node(member) }),
-        Notice::Fenced(member) => json!({ "notice": "fenced", "member": node(member) }),
+        Notice::FencingDelayed { .. }
+        | Notice::Fencing { .. }
+        | Notice::Fenced { .. }
+        | Notice::FenceBelied(_)
+        | Notice::WasFenced { .. } => fencing::object(notice, names).unwrap_or_default(),
         Notice::FencingFailed { member, failure, retry_in } => json!({
             "notice": "fencing_failed", "member": node(member), "failure": failure_word(failure),
             "retry_in_ms": retry_in.millis(),

@@ -37,7 +37,7 @@ impl Reasons {
     /// Takes the step's next effect, and complains if it has no reason.
     pub(crate) fn take(&mut self, effect: &Effect) -> Option<String> {
         match effect {
-            Effect::Notice(Notice::Fencing(member)) => self.fences |= 1 << member.0,
+            Effect::Notice(Notice::Fencing { member, .. }) => self.fences |= 1 << member.0,
             Effect::Notice(Notice::StopFailed { group, .. }) => self.stops |= 1 << group.0,
             Effect::Run { work: Work::Fence(member), .. } if self.fences & 1 << member.0 == 0 => {
                 return Some(format!("{} is fenced without a reason", name(usize::from(member.0))));

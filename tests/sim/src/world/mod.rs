@@ -317,7 +317,7 @@ impl World {
             Notice::Claiming { .. } => self.moves += 1,
             Notice::Starting { .. } => self.statistics.starts += 1,
             Notice::Unprotected { .. } => self.statistics.takeovers += 1,
-            Notice::Fenced(_) => self.statistics.fenced += 1,
+            Notice::Fenced { .. } => self.statistics.fenced += 1,
             _ => {}
         }
     }
