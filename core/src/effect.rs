@@ -33,8 +33,9 @@ pub enum Effect {
     },
     /// Say this to people.
     Notice(Notice),
-    /// Feed the hardware watchdog, and open it if that has not happened yet; nothing if the host has none. To be said
-    /// with every regular heartbeat, unless this node runs what others may soon take.
+    /// Feed the hardware watchdog, and open it if that has not happened yet; nothing if the host has none. Said with
+    /// every heartbeat that was due, so never by a loop that passes no time, unless this node runs what others may soon
+    /// take. The shell adds its own judgement: it does not feed while it leaves frames unread or work undone.
     FeedWatchdog,
     /// Reboot this host at once, since a group could not be stopped.
     Reboot(GroupIndex),

@@ -14,3 +14,4 @@ pub mod flight;
 pub mod log;
 pub mod media;
 pub mod resources;
+pub mod watchdog;

@@ -112,6 +112,13 @@ impl Node {
             || planted(Bug::WatchdogAlwaysFed)
     }
 
+    /// Whether an end in good order may disarm the hardware watchdog: not while something may run here that others take
+    /// once it must have fired.
+    #[must_use]
+    pub fn may_disarm_watchdog(&self) -> bool {
+        self.config.policy.quorum == Quorum::Off || self.groups.iter().all(|group| !group.state().may_run())
+    }
+
     /// Whether a member that is alive says that it hears another, which we hold for dead perhaps.
     #[must_use]
     pub fn is_heard_elsewhere(&self, at: MemberIndex) -> bool {

@@ -117,6 +117,8 @@ pub(super) fn recorded_cluster() -> Snapshot {
         media: Vec::new(),
         rscstatus: Holdings::Local,
         ipfail: false,
+        quorum: None,
+        watchdog: None,
         parameters: BTreeMap::from(
             [
                 ("deadtime", "1200ms"),

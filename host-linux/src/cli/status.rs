@@ -39,7 +39,7 @@ pub fn render_status(snapshot: &Snapshot, palette: Palette) -> String {
     let times = &snapshot.times;
     let _ = writeln!(
         text,
-        "{}: heartline {} [pid {}], {}, keepalive {}, deadtime {}\n",
+        "{}: heartline {} [pid {}], {}, keepalive {}, deadtime {}",
         snapshot.this_node,
         snapshot.version,
         snapshot.pid,
@@ -47,6 +47,11 @@ pub fn render_status(snapshot: &Snapshot, palette: Palette) -> String {
         duration(times.keepalive_ms),
         duration(times.deadtime_ms),
     );
+    let guards = guards(snapshot);
+    if !guards.is_empty() {
+        let _ = writeln!(text, "{guards}");
+    }
+    text.push('\n');
     let nodes = snapshot.nodes.iter().flat_map(|node| node_rows(node, &snapshot.this_node));
     let header = ["NODE", "STATUS", "HEARD", "LINK", "KIND", "STATE", "HEARD"];
     table(&mut text, header, nodes, palette);
@@ -69,6 +74,20 @@ fn running_here(snapshot: &Snapshot) -> String {
         0 => "no resource groups".to_owned(),
         all => format!("runs {here} of {all} resource groups{moving}"),
     }
+}
+
+/// What keeps a group from running twice, beside fencing.
+fn guards(snapshot: &Snapshot) -> String {
+    let quorum = snapshot.quorum.map(|quorum| {
+        let (needed, nodes) = (quorum.needed, quorum.nodes);
+        let state = if quorum.held { "held" } else { "lost" };
+        format!("quorum {state} ({needed} of {nodes} nodes)")
+    });
+    let watchdog = snapshot.watchdog.as_ref().map(|watchdog| match watchdog.armed_ms {
+        Some(timeout) => format!("watchdog {} armed, {}", watchdog.device, duration(timeout)),
+        None => format!("watchdog {} not armed", watchdog.device),
+    });
+    quorum.into_iter().chain(watchdog).collect::<Vec<_>>().join("; ")
 }
 
 /// What a word means to its reader.

@@ -1,6 +1,8 @@
 //! What an experienced administrator would say of a configuration that is right by the letter.
 //! Looks at the machine as well; a daemon starts whatever is said here.
 
+mod protection;
+
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use super::agents;
 use super::cross_checks::show;
 use super::diagnostics::{Diagnostic, Diagnostics, Severity};
-use super::model::{AuthMethod, Configuration, FenceDevice, FenceParameters, Medium};
+use super::model::{AuthMethod, Configuration, FenceDevice, FenceParameters, Medium, Quorum};
 use super::reading::{self, Whole};
 use super::resource_words::floating_address;
 use super::source::Span;
@@ -30,6 +32,8 @@ pub fn check(directory: &Path, environment: &dyn System) -> Vec<Diagnostic> {
         advice.on_pings();
         advice.on_keys();
         advice.on_fencing();
+        advice.on_quorum();
+        advice.on_watchdog();
         advice.on_resources();
         advice.on_access();
         advice.on_logs();
@@ -90,10 +94,6 @@ impl Advice<'_> {
         if count == 1 {
             let message = "there is no other node: nothing can be taken over";
             self.warn_of_directive("node", message, "list the other members with `node`");
-        } else if count >= 4 && count.is_multiple_of(2) && self.configuration().fencing.is_empty() {
-            let message =
-                format!("an even number of nodes, {count}, can split into halves of which none is larger");
-            self.warn_of_directive("node", message, "add or remove a node, or configure fencing");
         }
     }
 
@@ -221,7 +221,8 @@ impl Advice<'_> {
     fn on_fencing(&mut self) {
         let whole = self.whole;
         let configuration = &whole.configuration;
-        if configuration.fencing.is_empty() && configuration.nodes.len() > 1 {
+        let unprotected = configuration.fencing.is_empty() && configuration.quorum == Quorum::Off;
+        if unprotected && configuration.nodes.len() > 1 {
             let mounts =
                 configuration.groups.iter().flat_map(|group| &group.resources).any(|resource| {
                     resource.agent == "Filesystem" || resource.agent.ends_with(":Filesystem")

@@ -221,6 +221,12 @@ pub const DIRECTIVES: &[Directive] = &[
         "what to do when a resource cannot be stopped: reboot or block",
         Value(ha_cf::stop_failure),
     ),
+    directive(
+        "quorum",
+        Some("off"),
+        "who may run resources when nodes lose each other: off or majority",
+        Value(ha_cf::quorum),
+    ),
     directive("start_timeout", Some("120"), "time limit of a resource's start", Value(ha_cf::start_timeout)),
     directive("stop_timeout", Some("120"), "time limit of a resource's stop", Value(ha_cf::stop_timeout)),
     directive(

@@ -28,6 +28,7 @@ pub(super) struct FakeSystem {
     pub(super) interfaces: Vec<Interface>,
     /// What programs say, by their path and their arguments.
     pub(super) answers: BTreeMap<(PathBuf, String), Answer>,
+    pub(super) holders: BTreeMap<PathBuf, (u32, String)>,
 }
 
 /// What the agent `pgsql` of this machine says of itself.
@@ -48,6 +49,7 @@ impl FakeSystem {
         let mut system = Self {
             files: BTreeMap::new(),
             answers: BTreeMap::new(),
+            holders: BTreeMap::new(),
             interfaces: vec![
                 interface("lo", &["127.0.0.1"], None),
                 interface("eth0", &["10.0.0.1", "fe80::1"], Some([10, 0, 0, 255])),
@@ -176,6 +178,10 @@ impl System for FakeSystem {
             self.answers.get(&key).cloned().unwrap_or(Ok(Vec::new()))
         };
         questions.iter().map(answer).collect()
+    }
+
+    fn holder(&self, path: &Path) -> Option<(u32, String)> {
+        self.holders.get(path).cloned()
     }
 
     fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {

@@ -9,7 +9,9 @@ use heartline_core::limits::MAX_CLUSTER_NAME;
 
 use super::diagnostics::Diagnostics;
 use super::directives::{self, DIRECTIVES, Directive, Outcome, Treatment, WHY_NOT_PACEMAKER};
-use super::model::{FenceDevice, Logging, Medium, OperationLimits, PingNode, RespawnClient, StopFailure};
+use super::model::{
+    FenceDevice, Logging, Medium, OperationLimits, PingNode, Quorum, RespawnClient, StopFailure,
+};
 use super::source::{Finding, Line, SourceFile, Span, Word, count, words};
 use super::system::System;
 use super::values::{TIME_REMEDY, closest, parse_boolean, parse_time, parse_whole};
@@ -44,6 +46,7 @@ pub(super) struct HaCf<'a> {
     pub(super) pings: Vec<(PingNode, Span)>,
     pub(super) auto_failback: Option<&'static str>,
     pub(super) stop_failure: StopFailure,
+    pub(super) quorum: Quorum,
     pub(super) limits: OperationLimits,
     pub(super) logging: Logging,
     pub(super) use_logd: Option<bool>,
@@ -88,6 +91,7 @@ impl<'a> HaCf<'a> {
             pings: Vec::new(),
             auto_failback: None,
             stop_failure: StopFailure::Reboot,
+            quorum: Quorum::Off,
             limits: OperationLimits {
                 start: Duration::from_secs(120),
                 stop: Duration::from_secs(120),
@@ -362,6 +366,20 @@ pub(super) fn stop_failure(ha_cf: &mut HaCf<'_>, word: Word<'_>) -> Outcome {
         "reboot" => StopFailure::Reboot,
         "block" => StopFailure::Block,
         other => return Err(word.finding(format!("bad value `{other}`"), "write `reboot` or `block`")),
+    };
+    Ok(())
+}
+
+pub(super) fn quorum(ha_cf: &mut HaCf<'_>, word: Word<'_>) -> Outcome {
+    ha_cf.quorum = match word.text {
+        "off" => Quorum::Off,
+        "majority" => Quorum::Majority,
+        "witness" => {
+            let message = "no witness device is supported yet that could have a vote beside two nodes";
+            return Err(word
+                .finding(message, "write `off` and configure fencing, or add a third node for `majority`"));
+        }
+        other => return Err(word.finding(format!("bad value `{other}`"), "write `off` or `majority`")),
     };
     Ok(())
 }

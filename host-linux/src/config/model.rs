@@ -29,6 +29,8 @@ pub struct Configuration {
     pub auto_failback_word: String,
     /// What happens when a resource cannot be stopped.
     pub stop_failure: StopFailure,
+    /// Who may run groups after the cluster has fallen apart.
+    pub quorum: Quorum,
     /// Time limits of resource operations.
     pub limits: OperationLimits,
     /// Where log lines go.
@@ -165,6 +167,15 @@ pub enum StopFailure {
     Reboot,
     /// The group is blocked until an operator acts.
     Block,
+}
+
+/// Who may run groups after the cluster has fallen apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quorum {
+    /// Every part, as with the original.
+    Off,
+    /// The part with more than half of all nodes.
+    Majority,
 }
 
 /// Time limits of one call of one resource agent.

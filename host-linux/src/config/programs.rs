@@ -157,10 +157,9 @@ fn warn_of_strangers(
 
 pub(super) fn watchdog(ha_cf: &mut HaCf<'_>, word: Word<'_>) -> Outcome {
     ha_cf.watchdog = Some(PathBuf::from(word.text));
-    ha_cf.warn(
-        word.span,
-        format!("the watchdog `{}` is not opened by this version", word.text),
-        "until it is, let the service manager feed it (`RuntimeWatchdogSec=` of systemd)",
-    );
+    if !word.text.starts_with('/') {
+        let message = format!("`{}` depends on where the daemon is started", word.text);
+        ha_cf.warn(word.span, message, "write a full path");
+    }
     Ok(())
 }

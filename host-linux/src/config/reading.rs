@@ -105,6 +105,7 @@ fn finish(ha_cf: HaCf<'_>, times: Times, directory: &Path) -> (Configuration, Pl
         auto_failback: auto_failback != "off",
         auto_failback_word: auto_failback.to_owned(),
         stop_failure: ha_cf.stop_failure,
+        quorum: ha_cf.quorum,
         limits: ha_cf.limits,
         logging: ha_cf.logging,
         fencing: ha_cf.fencing,

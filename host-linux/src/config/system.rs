@@ -1,6 +1,6 @@
 //! What a reader of the configuration asks of the machine. Only questions: nothing here changes anything.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -113,6 +113,12 @@ pub trait System {
         vec![Err(nobody); questions.len()]
     }
 
+    /// A process that has this file or device open, and the name of its program; nothing if there is none or it is not
+    /// to be seen.
+    fn holder(&self, _: &Path) -> Option<(u32, String)> {
+        None
+    }
+
     /// The UDP services of `/etc/services` by name and port, empty if unreadable.
     fn udp_services(&self) -> Vec<(String, u16)> {
         let services = self.read_file(Path::new("/etc/services")).unwrap_or_else(|_| no_file());
@@ -209,6 +215,22 @@ impl System for RealSystem {
         ask_all(questions, ANSWER_LIMIT)
     }
 
+    fn holder(&self, path: &Path) -> Option<(u32, String)> {
+        let path = path.canonicalize().ok()?;
+        let is_open = |process: &Path| {
+            let open = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+            open.map(|entry| entry.path()).any(|entry| fs::read_link(entry).is_ok_and(|file| file == path))
+        };
+        let processes = fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.path());
+        let mut numbered = processes.filter_map(|process| {
+            let pid = process.file_name()?.to_str()?.parse().ok()?;
+            Some((pid, process))
+        });
+        let (pid, process) = numbered.find(|(_, process)| is_open(process))?;
+        let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
+        Some((pid, name.trim().to_owned()))
+    }
+
     fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
         Ok((host, 0).to_socket_addrs()?.map(|address| address.ip()).collect())
     }
@@ -248,6 +270,13 @@ mod tests {
         assert_eq!(system.file_info(Path::new("/dev/null")).unwrap().kind, FileKind::CharacterDevice);
         assert!(system.file_info(Path::new("/bin/sh")).unwrap().is_program());
         assert_eq!(system.resolve("192.0.2.1").unwrap(), [IpAddr::from([192, 0, 2, 1])]);
+    }
+
+    #[test]
+    fn who_holds_a_file_is_found() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert_eq!(RealSystem.holder(file.path()).map(|(pid, _)| pid), Some(std::process::id()));
+        assert_eq!(RealSystem.holder(&file.into_temp_path()), None);
     }
 
     #[test]

@@ -28,6 +28,10 @@ pub struct Snapshot {
     pub rscstatus: Holdings,
     /// Whether reachable ping nodes decide who runs the groups.
     pub ipfail: bool,
+    /// The majority; absent where `quorum` is off.
+    pub quorum: Option<Quorum>,
+    /// This node's hardware watchdog; absent where `ha.cf` names none.
+    pub watchdog: Option<Watchdog>,
     /// The directives of `ha.cf` as written, with the defaults of the rest.
     pub parameters: BTreeMap<String, String>,
     /// What an administrator should look after, most urgent first; one sentence each.
@@ -45,6 +49,30 @@ pub struct Times {
     pub warntime_ms: u64,
     pub initdead_ms: u64,
     pub deadping_ms: u64,
+}
+
+/// Whether this node is among the majority without which it runs nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quorum {
+    /// How many nodes the cluster has.
+    pub nodes: usize,
+    /// How many of them, this one included, are a majority.
+    pub needed: usize,
+    /// Whether this node has it.
+    pub held: bool,
+    /// When this node is cut off from the others, it begins to stop its groups within this time, in milliseconds.
+    pub lost_within_ms: u64,
+}
+
+/// This node's hardware watchdog.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watchdog {
+    /// Its device.
+    pub device: String,
+    /// The time-out that the other nodes rely on, in milliseconds; absent while it is not armed.
+    pub armed_ms: Option<u64>,
+    /// Why it is not armed, as a sentence.
+    pub problem: Option<String>,
 }
 
 /// A member, or a host that answers pings.

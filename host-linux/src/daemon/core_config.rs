@@ -50,7 +50,10 @@ pub fn core_config(configuration: &Configuration) -> Result<(Config, KeyRing), U
                 config::StopFailure::Block => StopFailure::Block,
             },
             fencing: !configuration.fencing.is_empty(),
-            quorum: Quorum::Off,
+            quorum: match configuration.quorum {
+                config::Quorum::Off => Quorum::Off,
+                config::Quorum::Majority => Quorum::Majority,
+            },
             ping_decides: configuration.ipfail,
             ..Policy::default()
         },

@@ -86,8 +86,7 @@ impl Daemon {
         match effect {
             // Both were taken out by the outbox.
             Effect::Transmit | Effect::Leave => {}
-            // `ha.cf` says that the watchdog is not opened by this version.
-            Effect::FeedWatchdog => {}
+            Effect::FeedWatchdog => self.feed_watchdog(now),
             Effect::Run { job, work } => self.run_job(job, work, now),
             Effect::Cancel(job) => self.runner.cancel(job.0, now),
             Effect::Announce(group) => self.announce(group, now),
@@ -189,6 +188,7 @@ impl Daemon {
             Level::Crit,
             &format!("Unable to force reboot: {}. The group stays blocked.", cause.desc()),
         );
+        self.leave_reboot_to_watchdog();
     }
 
     /// Brings outcomes back to the core and remarks to the log, until there are none.
@@ -209,7 +209,11 @@ impl Daemon {
                 }
             }
             ended.extend(self.fencer.completed().map(|(job, outcome)| (JobId(job), fence_outcome(&outcome))));
-            if ended.is_empty() {
+            let news = self.watchdog.news();
+            if let Some(timeout) = news {
+                self.step(Input::Watchdog(timeout.map(core_span)));
+            }
+            if ended.is_empty() && news.is_none() {
                 break;
             }
             for (job, outcome) in ended {
@@ -224,7 +228,7 @@ impl Daemon {
         groups.position(|group| self.node.group_here(group).is_some_and(|group| group.job() == Some(job)))
     }
 
-    fn log_remarks(&mut self) {
+    pub(super) fn log_remarks(&mut self) {
         for remark in self.runner.remarks() {
             match &remark {
                 resources::Remark::Output(output) => {
@@ -232,6 +236,9 @@ impl Daemon {
                 }
                 _ => self.log.write(level(remark.severity()), &remark.to_string()),
             }
+        }
+        for (level, text) in self.watchdog.remarks() {
+            self.log.write(level, &text);
         }
         for remark in self.fencer.remarks() {
             self.log.write(level(remark.severity()), &remark.to_string());
@@ -254,6 +261,10 @@ impl Daemon {
             self.log.write(level, &report.text);
         }
     }
+}
+
+fn core_span(time: Duration) -> heartline_core::time::Duration {
+    heartline_core::time::Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
 }
 
 fn level(severity: Severity) -> Level {

@@ -9,6 +9,7 @@ mod reload;
 mod requests;
 mod startup;
 mod status;
+mod watchdog;
 
 use std::collections::HashMap;
 use std::io;
@@ -37,6 +38,7 @@ use crate::log::render::Names;
 use crate::log::{Level, Log};
 use crate::media::{Media, Progress, Received};
 use crate::resources::{Directories, Environment, Runner};
+use crate::watchdog::{Health, Watchdog};
 
 const SIGNALS: Token = Token(0);
 const CONTROL: usize = 1;
@@ -78,6 +80,8 @@ struct Daemon {
     next_ping: Instant,
     runner: Runner,
     fencer: Fencer,
+    watchdog: Watchdog,
+    health: Health,
     server: Server,
     log: Log,
     /// Who waits for the answer to which order.
@@ -141,6 +145,8 @@ impl Daemon {
                 RESOURCES,
             ),
             fencer: Fencer::new(configuration.fencing.clone(), environment, fencer_registry, FENCING),
+            watchdog: Watchdog::new(&configuration),
+            health: Health::default(),
             names,
             flight,
             extra: status::Extra::new(&configuration),
@@ -187,6 +193,7 @@ impl Daemon {
             self.pass_time();
         }
         self.write_flight_record(Duration::ZERO);
+        self.let_go_of_watchdog();
         self.log
             .write(Level::Info, &format!("{} Heartbeat shutdown complete.", self.configuration.this_node));
         ExitCode::SUCCESS

@@ -1,5 +1,6 @@
-//! Real-time scheduling and locked memory, so that heartbeats go out while the machine is drowning in work. The one
-//! module of the host with `unsafe`: nix has no call for the scheduler, and none that is safe for `madvise`.
+//! Real-time scheduling and locked memory, so that heartbeats go out while the machine is drowning in work. Beside the
+//! watchdog's device the one module of the host with `unsafe`: nix has no call for the scheduler, and none that is safe
+//! for `madvise`.
 
 use std::io;
 use std::ptr::NonNull;

@@ -125,6 +125,9 @@ impl Daemon {
             Ok(parts) => parts,
             Err(unfit) => return refused(&format!("The new configuration is not taken: {unfit}")),
         };
+        if let Some(objection) = self.watchdog.objects(&new) {
+            return refused(&format!("The new configuration is not taken: {objection}"));
+        }
         let media = match self.reopened_media(&new) {
             Ok(media) => media,
             Err(error) => return refused(&format!("Cannot set up the media: {error}")),
@@ -170,6 +173,7 @@ impl Daemon {
         let environment = Environment::of(&new);
         self.runner.configure(new.groups.clone(), new.limits, environment.clone());
         self.fencer.configure(new.fencing.clone(), environment);
+        self.watchdog.configure(&new);
         self.names = Names::new(&new);
         self.extra = Extra::new(&new);
         self.configuration = new;

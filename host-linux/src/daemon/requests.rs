@@ -45,6 +45,8 @@ impl Daemon {
             medium.open = self.media.is_open(link);
             medium.counters = self.media.counters(link).unwrap_or_default();
         }
+        self.extra.watchdog_armed = self.watchdog.armed();
+        self.extra.watchdog_problem = self.watchdog.problem().map(str::to_owned);
         status::snapshot(&self.node, &self.configuration, clock::core_now(), &self.extra)
     }
 

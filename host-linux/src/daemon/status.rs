@@ -7,6 +7,8 @@ mod pair;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use heartline_core as core;
 use heartline_core::ids::{GroupIndex, LinkIndex, MemberIndex, PingIndex};
 use heartline_core::member::{Member, Presence};
@@ -15,8 +17,8 @@ use heartline_core::time::Instant;
 
 use crate::config::{self, Configuration};
 use crate::control::snapshot::{
-    Elsewhere, Group, GroupState, Holdings, Link, Medium, Node, NodeKind, NodeStatus, Phase, Refused,
-    Snapshot, Times,
+    Elsewhere, Group, GroupState, Holdings, Link, Medium, Node, NodeKind, NodeStatus, Phase, Quorum, Refused,
+    Snapshot, Times, Watchdog,
 };
 use crate::log::render::Names;
 use crate::media::LinkCounters;
@@ -32,6 +34,10 @@ pub(super) struct Extra {
     pub(super) last_errors: Vec<Option<String>>,
     /// The condition of each medium, by link.
     pub(super) media: Vec<MediumCondition>,
+    /// The time-out of the watchdog, as far as the other nodes may rely on it.
+    pub(super) watchdog_armed: Option<Duration>,
+    /// Why the watchdog is not as `ha.cf` asks for.
+    pub(super) watchdog_problem: Option<String>,
 }
 
 /// How a medium is.
@@ -53,6 +59,7 @@ impl Extra {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             last_errors: vec![None; configuration.groups.len()],
             media: vec![MediumCondition::default(); configuration.media.len()],
+            ..Self::default()
         }
     }
 
@@ -98,6 +105,8 @@ pub(super) fn snapshot(
         media: media.map(|(at, medium)| view.medium(at, medium)).collect(),
         rscstatus: holdings(node),
         ipfail: configuration.ipfail,
+        quorum: view.quorum(),
+        watchdog: view.watchdog(),
         parameters: configuration.parameters.iter().cloned().collect(),
         warnings: attention::warnings(&view),
         remarks: attention::remarks(&view),
@@ -225,6 +234,26 @@ impl View<'_> {
             accepted: judged.accepted,
             refused: Refused { malformed, unknown_key, wrong_tag, unknown_member, old_generation, replayed },
         }
+    }
+
+    fn quorum(&self) -> Option<Quorum> {
+        let config = self.node.config();
+        let nodes = config.members().count();
+        (config.policy().quorum == core::config::Quorum::Majority).then(|| Quorum {
+            nodes,
+            needed: core::quorum::votes_needed(nodes) + 1,
+            held: self.node.has_quorum(),
+            lost_within_ms: config.intervals().deadtime.millis(),
+        })
+    }
+
+    fn watchdog(&self) -> Option<Watchdog> {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.configuration.watchdog.as_ref().map(|device| Watchdog {
+            device: device.display().to_string(),
+            armed_ms: self.extra.watchdog_armed.map(millis),
+            problem: self.extra.watchdog_problem.clone(),
+        })
     }
 
     fn millis_since(&self, then: Instant) -> u64 {

@@ -160,6 +160,8 @@ mod tests {
             }],
             rscstatus: Holdings::Local,
             ipfail: true,
+            quorum: None,
+            watchdog: None,
             parameters: std::collections::BTreeMap::new(),
             warnings: Vec::new(),
         }

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use mio::{Registry, Token};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Progress;
 use super::RETRY_PAUSE;
@@ -130,6 +131,19 @@ impl Link {
                 self.fail(&error, context);
             }
         }
+    }
+
+    /// Whether something waits to be read, whatever the event loop was told.
+    pub(super) fn is_waiting(&self) -> bool {
+        let State::Open { channel, .. } = &self.state else { return false };
+        let descriptor = match channel {
+            Channel::Serial(serial) => serial.descriptor(),
+            Channel::Udp(udp) => udp.descriptor(),
+        };
+        let mut descriptors = [PollFd::new(descriptor, PollFlags::POLLIN)];
+        // It cannot be interrupted, since it does not wait.
+        poll(&mut descriptors, PollTimeout::ZERO).is_ok()
+            && descriptors[0].revents().is_some_and(|events| events.contains(PollFlags::POLLIN))
     }
 
     pub(super) fn is_serial(&self) -> bool {

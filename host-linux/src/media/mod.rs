@@ -162,6 +162,12 @@ impl Media {
         self.links.get(link).map(Link::counters)
     }
 
+    /// The links on which something waits to be read, and the bytes that were read from each so far.
+    pub fn waiting(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        let waiting = self.links.iter().enumerate().filter(|(_, link)| link.is_waiting());
+        waiting.map(|(at, link)| (at, link.counters().bytes_in))
+    }
+
     /// Whether a link is open at present.
     #[must_use]
     pub fn is_open(&self, link: usize) -> bool {

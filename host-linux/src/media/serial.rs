@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::mem;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -108,6 +108,10 @@ impl SerialLink {
         changed.map_err(MediaError::io("watch the device"))?;
         self.watched = wanted;
         Ok(())
+    }
+
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.tty.file.as_fd()
     }
 
     pub(super) fn close(self, registry: &Registry) {

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use heartline_core::framing::FRAME_BYTES_MAX;
@@ -153,6 +154,10 @@ impl UdpLink {
         watched: Option<Watched>,
     ) -> Self {
         Self { socket: mio::net::UdpSocket::from_std(UdpSocket::from(socket)), destination, peer, watched }
+    }
+
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 
     pub(super) fn close(mut self, registry: &Registry) {

@@ -112,6 +112,7 @@ mod tests {
             auto_failback: true,
             auto_failback_word: "on".into(),
             stop_failure: StopFailure::Reboot,
+            quorum: crate::config::Quorum::Off,
             limits: OperationLimits { start: second, stop: second, status: second },
             logging: Logging { logfile: Some("/var/log/ha-log".into()), debug: 1, ..Logging::default() },
             fencing: Vec::new(),

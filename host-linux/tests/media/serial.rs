@@ -92,6 +92,19 @@ fn a_serial_link_carries_frames_both_ways() {
     );
 }
 
+/// The watchdog's question to a loop that may have stopped reading: it does not depend on what the loop was told.
+#[test]
+fn what_waits_to_be_read_is_known_without_the_event_loop() {
+    let mut cable = Cable::new();
+    let mut host = Host::new(&[cable.medium()], &[]);
+    assert_eq!(host.media.waiting().next(), None);
+    cable.send(b"heartbeat");
+    while host.media.waiting().next().is_none() {}
+    assert_eq!(host.media.waiting().collect::<Vec<_>>(), [(0, 0)]);
+    host.run_until(|host| !host.frames.is_empty());
+    assert_eq!(host.media.waiting().next(), None);
+}
+
 #[test]
 fn a_serial_link_survives_garbage() {
     let mut cable = Cable::new();

@@ -10,7 +10,7 @@ use crate::config::{Config, Intervals, Parts, Policy, Quorum, StopFailure};
 use crate::effect::{Answer, Effect, Effects, Work};
 use crate::ids::{Generation, GroupIndex, JobId, LinkIndex, MemberIndex, OrderId};
 use crate::input::{Command, Input, JobFailure, Outcome};
-use crate::message::{GroupState, Phase};
+use crate::message::GroupState;
 use crate::node::Node;
 use crate::notice::Notice;
 use crate::seal::{Key, KeyRing, Method};
@@ -434,7 +434,7 @@ impl World {
                 self.power_cut(host);
             }
             Effect::Leave => {
-                if self.node(host).phase() == Phase::Left {
+                if self.node(host).may_disarm_watchdog() {
                     self.hosts[host].watchdog_ends = None;
                 }
                 self.kill_daemon(host);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cli::fake_daemon::recorded_cluster;
-use crate::control::snapshot::{Elsewhere, NodeKind};
+use crate::control::snapshot::{Elsewhere, NodeKind, Quorum, Watchdog};
 
 #[test]
 fn a_cluster_in_good_order() {
@@ -23,6 +23,22 @@ svcB            wnb      wnb      idle     wnb running
     let mut cluster = recorded_cluster();
     cluster.version = "0.1.0".to_owned();
     assert_eq!(render_status(&cluster, Palette::Plain), expected);
+}
+
+#[test]
+fn quorum_and_watchdog_have_a_line() {
+    let mut cluster = recorded_cluster();
+    cluster.quorum = Some(Quorum { nodes: 3, needed: 2, held: true, lost_within_ms: 1200 });
+    let device = "/dev/watchdog".to_owned();
+    cluster.watchdog = Some(Watchdog { device, armed_ms: Some(3000), problem: None });
+    let second_line =
+        |cluster: &Snapshot| render_status(cluster, Palette::Plain).lines().nth(1).map(str::to_owned);
+    let expected = "quorum held (2 of 3 nodes); watchdog /dev/watchdog armed, 3.0 s";
+    assert_eq!(second_line(&cluster).as_deref(), Some(expected));
+    cluster.quorum = cluster.quorum.map(|quorum| Quorum { held: false, ..quorum });
+    cluster.watchdog = cluster.watchdog.map(|watchdog| Watchdog { armed_ms: None, ..watchdog });
+    let expected = "quorum lost (2 of 3 nodes); watchdog /dev/watchdog not armed";
+    assert_eq!(second_line(&cluster).as_deref(), Some(expected));
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use super::super::Severity;
 use super::super::fake_system::FakeSystem;
+use super::super::system::FileKind;
 
 /// A configuration with nothing to be said against it.
 fn sound() -> FakeSystem {
     let mut system = FakeSystem::good();
-    system.put("/etc/fencing", "", super::super::system::FileKind::Regular, 0o600);
+    system.put("/etc/fencing", "", FileKind::Regular, 0o600);
     system.edit_ha_cf("", "serial /dev/ttyS0\nstonith apcmaster /etc/fencing");
     system
 }
@@ -25,7 +26,13 @@ fn unwise_lines_of_ha_cf_are_named() {
         ("", "warntime 1", "warns of heartbeats that are in time"),
         ("keepalive", "keepalive 100ms\ndeadtime 500ms\nrealtime off", "without real-time priority"),
         ("node", "node cfa", "there is no other node"),
-        ("node", "node cfa cfb cfc cfd", "an even number of nodes, 4"),
+        ("node", "node cfa cfb cfc\nstonith_host * null x", "3 nodes without quorum"),
+        ("node", "node cfa cfb cfc cfd\nquorum majority", "an even number of nodes, 4"),
+        ("", "quorum majority", "a majority of two nodes is both"),
+        ("node", "node cfa cfb cfc\nquorum majority", "the groups of a dead node are not taken over"),
+        ("deadtime", "node cfc\nquorum majority\ndeadtime 3", "can cost the majority"),
+        ("", "watchdog /dev/watchdog9", "there is no device `/dev/watchdog9`"),
+        ("", "watchdog /etc/passwd", "is no watchdog: not even a character device"),
         ("", "", "one medium only"),
         ("", "ucast eth0 10.0.0.2", "all media are on `eth0`"),
         ("", "mcast eth1 239.0.0.1 694 0 0", "never leave this host"),
@@ -44,6 +51,45 @@ fn unwise_lines_of_ha_cf_are_named() {
         let advice = system.advised(Severity::Warning);
         assert!(advice.iter().any(|it| it.contains(expected)), "{new}: {advice:#?}");
     }
+}
+
+#[test]
+fn a_watchdog_that_cannot_do_what_is_asked_is_named() {
+    let mut system = sound();
+    system.edit_ha_cf("", "serial /dev/ttyS0\nstonith apcmaster /etc/fencing\nwatchdog /dev/watchdog");
+    system.put("/dev/watchdog", "", FileKind::CharacterDevice, 0o600);
+    let says = |system: &FakeSystem| system.advised(Severity::Warning).join("\n");
+    for (pid, name, expected) in [
+        (70, "heartline", ""),
+        (1, "systemd", "in use by `systemd`, process 1 (set `RuntimeWatchdogSec=off`"),
+        (70, "wd_keepalive", "in use by `wd_keepalive`, process 70 (stop that program"),
+    ] {
+        system.holders.insert("/dev/watchdog".into(), (pid, name.to_owned()));
+        let advice = says(&system);
+        assert!(advice.contains(expected) && advice.is_empty() == expected.is_empty(), "{advice}");
+    }
+    system.holders.clear();
+    for (attribute, value, expected) in [
+        ("nowayout", "0\n", ""),
+        ("max_timeout", "0\n", ""),
+        ("max_timeout", "11\n", ""),
+        ("max_timeout", "10\n", "resets after 10 s at the latest"),
+        ("nowayout", "1\n", "cannot be disarmed: this host is reset 11 s after"),
+    ] {
+        system.put(&format!("/sys/class/watchdog/watchdog0/{attribute}"), value, FileKind::Regular, 0o444);
+        let advice = says(&system);
+        assert!(advice.contains(expected) && advice.is_empty() == expected.is_empty(), "{value}: {advice}");
+    }
+}
+
+#[test]
+fn three_nodes_with_quorum_and_watchdog_are_sound() {
+    let mut system = sound();
+    system.put("/dev/watchdog", "", FileKind::CharacterDevice, 0o600);
+    system.edit_ha_cf("", "serial /dev/ttyS0\nnode cfc\nquorum majority\nwatchdog /dev/watchdog");
+    assert_eq!(system.advised(Severity::Warning), [""; 0]);
+    let told = system.advised(Severity::Info).join("\n");
+    assert!(told.contains("not stopped within 11 s; stop_timeout is 120 s"), "{told}");
 }
 
 #[test]

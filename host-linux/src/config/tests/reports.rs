@@ -36,6 +36,7 @@ ping_group routers 10.0.0.253 10.0.1.254
 respawn hacluster /usr/lib/heartbeat/ipfail
 auto_failback off
 stop_failure block
+quorum majority
 start_timeout 60
 status_timeout 500ms
 rtprio 5
@@ -93,7 +94,7 @@ fn a_whole_configuration_is_read() {
     assert_eq!(pings, [("10.0.0.254", 1), ("routers", 2)]);
     assert!(it.ipfail && !it.auto_failback);
     assert_eq!(it.auto_failback_word, "off");
-    assert_eq!(it.stop_failure, StopFailure::Block);
+    assert_eq!((it.stop_failure, it.quorum), (StopFailure::Block, Quorum::Majority));
     assert_eq!(it.limits.start, Duration::from_secs(60));
     assert_eq!(it.limits.stop, Duration::from_secs(120));
     assert_eq!(it.limits.status, milliseconds(500));
@@ -215,7 +216,7 @@ fn what_the_original_passes_over_in_silence_is_said() {
         ("udp eth1", "`udp` is the old name of `bcast`"),
         ("keepalive 2", "`keepalive` is given again, before in line 2"),
         ("rtprio 1 2", "`rtprio` takes one value"),
-        ("watchdog /dev/watchdog", "is not opened by this version"),
+        ("watchdog watchdog0", "depends on where the daemon is started"),
         ("respawn root /bin/true", "is not started by this version"),
         ("hopfudge 2", "`hopfudge` is read but has no effect"),
         ("nice_failback on", "`nice_failback` is obsolete"),
@@ -242,6 +243,12 @@ fn errors_say_what_to_do() {
             "tipc x",
             "ha.cf:9:1: error: TIPC media are not supported (use `bcast`, `mcast`, `ucast` or `serial`)",
         ),
+        (
+            "quorum witness",
+            "ha.cf:9:8: error: no witness device is supported yet that could have a vote beside two nodes (write \
+             `off` and configure fencing, or add a third node for `majority`)",
+        ),
+        ("quorum most", "ha.cf:9:8: error: bad value `most` (write `off` or `majority`)"),
         ("serial ttyS0", "ha.cf:9:8: error: serial port `ttyS0` is not a full path (write `/dev/ttyS0`)"),
     ];
     for (line, expected) in table {

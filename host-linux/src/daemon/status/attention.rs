@@ -13,6 +13,8 @@ use crate::control::snapshot;
 
 /// What somebody should look after, most urgent first.
 pub(super) fn warnings(view: &View<'_>) -> Vec<String> {
+    let quorum = quorum_lost(view);
+    let watchdog = watchdog(view);
     let blocked = view.groups().filter_map(|(at, group)| blocked(view, at, group));
     let differing = view.others().filter_map(|(at, member)| differing(view, at, member));
     let unfenced = view.others().filter_map(|(at, member)| unfenced(view, at, member));
@@ -20,7 +22,10 @@ pub(super) fn warnings(view: &View<'_>) -> Vec<String> {
     let failed = view.groups().filter_map(|(at, group)| start_failed(view, at, group));
     let nowhere = view.groups().filter_map(|(at, group)| nowhere(view, at, group));
     let one_path = view.others().filter_map(|(at, member)| one_path_left(view, at, member));
-    blocked
+    quorum
+        .into_iter()
+        .chain(blocked)
+        .chain(watchdog)
         .chain(differing)
         .chain(unfenced)
         .chain(deaf)
@@ -33,7 +38,7 @@ pub(super) fn warnings(view: &View<'_>) -> Vec<String> {
 
 /// What is good to know and asks for nothing.
 pub(super) fn remarks(view: &View<'_>) -> Vec<String> {
-    let unprotected = !view.configuration.groups.is_empty() && !view.node.config().policy().fencing;
+    let unprotected = !view.configuration.groups.is_empty() && !view.node.config().policy().is_protected();
     let text = "No fencing device is configured: the groups of a dead node are taken over without certainty that it \
                 runs nothing.";
     unprotected.then(|| text.to_owned()).into_iter().collect()
@@ -69,7 +74,10 @@ fn waits_for(view: &View<'_>, at: GroupIndex, from: Sequence) -> Option<String> 
                         format!("for {name}, which another node hears")
                     }
                     (Presence::Dead, _) if view.node.config().policy().quorum == Quorum::Majority => {
-                        format!("until the watchdog of {name} must have fired")
+                        match (member.generation(), member.watchdog()) {
+                            (Some(_), None) => format!("for {name} to come back, since no watchdog ends it"),
+                            _ => format!("until the watchdog of {name} must have fired"),
+                        }
                     }
                     (_, GroupState::Idle) => format!("for the answer of {name}"),
                     (_, state) => {
@@ -80,6 +88,26 @@ fn waits_for(view: &View<'_>, at: GroupIndex, from: Sequence) -> Option<String> 
         })
         .collect();
     (!waits.is_empty()).then(|| format!("it waits {}", waits.join(" and ")))
+}
+
+fn quorum_lost(view: &View<'_>) -> Option<String> {
+    let quorum = view.quorum().filter(|quorum| !quorum.held)?;
+    Some(format!(
+        "No quorum: {} of {} nodes must hear each other, this one among them. Nothing may run here until they do.",
+        quorum.needed, quorum.nodes
+    ))
+}
+
+/// Without fencing a majority counts on it.
+fn watchdog(view: &View<'_>) -> Option<String> {
+    let policy = view.node.config().policy();
+    let counted_on = policy.quorum == Quorum::Majority && !policy.fencing;
+    let consequence = if counted_on { ". Should this node die, nobody takes its groups over." } else { "." };
+    match (&view.extra.watchdog_problem, view.extra.watchdog_armed) {
+        (Some(problem), _) => Some(format!("{problem}{consequence}")),
+        (None, None) if counted_on => Some(format!("No watchdog is armed here{consequence}")),
+        (None, _) => None,
+    }
 }
 
 fn blocked(view: &View<'_>, at: GroupIndex, group: &Group) -> Option<String> {

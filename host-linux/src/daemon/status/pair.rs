@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use heartline_core::config::{Config, Intervals, Parts, Policy, StopFailure};
+use heartline_core::config::{Config, Intervals, Parts, Policy, Quorum, StopFailure};
 use heartline_core::effect::{Effect, Work};
 use heartline_core::ids::{Generation, JobId, LinkIndex, OrderId};
 use heartline_core::input::{Command, JobFailure, Outcome};
@@ -11,7 +11,7 @@ use heartline_core::time::{Duration, Instant};
 use heartline_core::{Effects, Input, Node};
 
 use super::{Extra, MediumCondition, snapshot};
-use crate::config::Configuration;
+use crate::config::{self, Configuration};
 use crate::control::Snapshot;
 use crate::control::snapshot::Holdings;
 use crate::log::render::testing::two_nodes;
@@ -201,6 +201,10 @@ fn core_config(configuration: &Configuration) -> Config {
             auto_failback: configuration.auto_failback,
             stop_failure: StopFailure::Block,
             fencing: !configuration.fencing.is_empty(),
+            quorum: match configuration.quorum {
+                config::Quorum::Off => Quorum::Off,
+                config::Quorum::Majority => Quorum::Majority,
+            },
             ping_decides: configuration.ipfail,
             ..Policy::default()
         },
@@ -218,5 +222,6 @@ pub(super) fn extra() -> Extra {
         version: "0.1.0".to_owned(),
         last_errors: vec![None, None],
         media: vec![open.clone(), open],
+        ..Extra::default()
     }
 }

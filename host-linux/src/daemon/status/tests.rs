@@ -6,7 +6,7 @@ use heartline_core::input::{Command, Scope};
 
 use super::MediumCondition;
 use super::pair::{Pair, extra};
-use crate::config::{Configuration, FenceDevice, FenceParameters};
+use crate::config::{self, Configuration, FenceDevice, FenceParameters};
 use crate::control::Snapshot;
 use crate::control::snapshot::{self, GroupState, Holdings, NodeKind, NodeStatus, Phase};
 use crate::log::render::testing::{group, two_nodes};
@@ -320,6 +320,39 @@ fn without_fencing_there_is_a_remark_and_no_warning() {
     let shown = Pair::started(one_group).snapshot(0);
     assert!(shown.warnings.is_empty());
     assert!(shown.remarks[0].starts_with("No fencing device is configured"), "{:?}", shown.remarks);
+}
+
+#[test]
+fn lost_quorum_is_the_first_warning() {
+    let mut pair = Pair::started(|configuration| {
+        one_group(configuration);
+        configuration.quorum = config::Quorum::Majority;
+        configuration.watchdog = Some("/dev/watchdog".into());
+    });
+    let mut known = extra();
+    known.watchdog_armed = Some(std::time::Duration::from_secs(3));
+    let shown = pair.snapshot_with(0, &known);
+    assert_eq!(shown.quorum.map(|quorum| (quorum.nodes, quorum.needed, quorum.held)), Some((2, 2, true)));
+    assert_eq!(shown.watchdog.and_then(|watchdog| watchdog.armed_ms), Some(3000));
+    assert_eq!((shown.warnings, shown.remarks), (Vec::<String>::new(), Vec::<String>::new()));
+    known.watchdog_armed = None;
+    let unarmed = &pair.snapshot_with(0, &known).warnings;
+    assert!(unarmed[0].starts_with("No watchdog is armed here. Should this node die"), "{unarmed:?}");
+    known.watchdog_problem = Some("Cannot open it".to_owned());
+    let unarmed = &pair.snapshot_with(0, &known).warnings;
+    assert!(unarmed[0].starts_with("Cannot open it. Should this node die"), "{unarmed:?}");
+    pair.power_cut(1);
+    pair.run(3000);
+    let shown = pair.snapshot(0);
+    assert_eq!(
+        (shown.quorum.map(|quorum| quorum.held), shown.groups[0].owner.as_deref()),
+        (Some(false), None)
+    );
+    assert!(
+        shown.warnings[0].starts_with("No quorum: 2 of 2 nodes must hear each other"),
+        "{:?}",
+        shown.warnings
+    );
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{
-    Configuration, Group, KeyFile, Logging, Medium, OperationLimits, PingNode, Resource, StopFailure, Times,
+    Configuration, Group, KeyFile, Logging, Medium, OperationLimits, PingNode, Quorum, Resource, StopFailure,
+    Times,
 };
 
 /// Two nodes, not in the order of their names in `ha.cf`; a serial line and `eth0`; one ping node; one group each.
@@ -34,6 +35,7 @@ pub(crate) fn two_nodes(this_node: &str) -> Configuration {
         auto_failback: true,
         auto_failback_word: "on".to_owned(),
         stop_failure: StopFailure::Block,
+        quorum: Quorum::Off,
         limits: OperationLimits { start: millis(60_000), stop: millis(60_000), status: millis(20_000) },
         logging: Logging::default(),
         fencing: Vec::new(),

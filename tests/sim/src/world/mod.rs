@@ -11,7 +11,6 @@ mod watchdog;
 
 use heartline_core::config::ConfigError;
 use heartline_core::frame::Bytes;
-use heartline_core::message::Phase;
 use heartline_core::notice::Notice;
 use heartline_core::seal::{KeyError, KeyRing};
 use heartline_core::{Effect, Effects, Input};
@@ -337,7 +336,7 @@ impl World {
         }
         if std::mem::take(&mut self.outbox.leave) {
             self.tell(host, || "the daemon ends".to_owned());
-            if self.hosts[host].daemon.as_ref().is_some_and(|daemon| daemon.node.phase() == Phase::Left) {
+            if self.hosts[host].daemon.as_ref().is_some_and(|daemon| daemon.node.may_disarm_watchdog()) {
                 self.hosts[host].watchdog = None;
             }
             self.end_daemon(host);
