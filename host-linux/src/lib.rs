@@ -1,6 +1,7 @@
 //! The Linux shell around `heartline-core`: files, media, child processes, addresses, command line.
 //! Everything that touches the world lives here; everything that decides lives in the core.
 
+pub mod addresses;
 pub mod agents;
 pub mod cli;
 pub mod clock;

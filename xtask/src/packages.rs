@@ -12,6 +12,25 @@ use crate::service_starts::{POLICY, StartsForbidden};
 pub(crate) const LABORATORY: &[&str] =
     &["e2fsprogs", "iproute2", "mount", "nftables", "procps", "util-linux"];
 
+/// What the tests call besides: the real agents, and a neighbour that asks whether an address answers.
+pub(crate) const AGENTS: &[&str] = &["iputils-ping", "resource-agents"];
+
+/// The services that the real agents keep, by their packages, which have their names.
+pub(crate) const SERVICES: &[&str] = &["apache2", "postgresql"];
+
+/// As [`require`], for packages with a service of the same name: a cluster starts it, nothing else may, this machine's
+/// next boot included. What was installed before is left as it is.
+///
+/// # Errors
+/// As [`require`].
+pub(crate) fn require_services(services: &[&str]) -> Result<(), Failure> {
+    let missing: Vec<_> = services.iter().copied().filter(|package| !is_installed(package)).collect();
+    require(&missing)?;
+    missing
+        .iter()
+        .try_for_each(|service| process::run(Command::new("update-rc.d").args([service, "disable"])))
+}
+
 /// Sees to it that these packages are installed: installs what is missing when run by root.
 ///
 /// # Errors

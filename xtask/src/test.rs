@@ -17,6 +17,8 @@ const BINARY_VARIABLE: &str = "HEARTLINE_BIN";
 /// If something is missing, does not build, or fails.
 pub(crate) fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<(), Failure> {
     packages::require(packages::LABORATORY)?;
+    packages::require(packages::AGENTS)?;
+    packages::require_services(packages::SERVICES)?;
     let binary = workspace.build_heartline(Profile::Release)?;
 
     let mut tests = workspace.cargo("test");

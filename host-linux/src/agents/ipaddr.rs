@@ -77,8 +77,13 @@ impl Agent for AddressAgent {
         Ok(())
     }
 
+    /// An address on an interface that is down reaches nobody; a start brings the interface up.
     fn is_running(&self) -> Result<bool, AgentError> {
-        Ok(!Host::open(self.argument.address)?.assigned(&self.argument).is_empty())
+        let host = Host::open(self.argument.address)?;
+        let is_up = |assigned: &AssignedAddress| {
+            host.interface(assigned.interface_index).is_some_and(|interface| interface.is_up)
+        };
+        Ok(host.assigned(&self.argument).iter().any(is_up))
     }
 
     fn announce(&self) -> Result<(), AgentError> {

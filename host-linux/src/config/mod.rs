@@ -35,6 +35,7 @@ use diagnostics::Diagnostics;
 pub use diagnostics::{Diagnostic, Severity};
 pub use model::*;
 pub use questions::{Answer, Question, Silence};
+pub(crate) use resource_words::floating_address;
 pub use system::{RealSystem, System};
 pub(crate) use values::parse_time;
 

@@ -158,8 +158,22 @@ fn complaint(message: impl Into<String>, remedy: impl Into<String>) -> Complaint
     (message.into(), remedy.into())
 }
 
+/// The agents of Debian's package that hold an address, and the names of their parameters for it and its interface.
+const OCF_ADDRESS_AGENTS: [(&str, &str, &str); 3] = [
+    ("ocf:heartbeat:IPaddr", "ip", "nic"),
+    ("ocf:heartbeat:IPaddr2", "ip", "nic"),
+    ("ocf:heartbeat:IPv6addr", "ipv6addr", "nic"),
+];
+
 /// The floating address of an address resource, and the interface if one is named.
-pub(super) fn floating_address(resource: &Resource) -> Option<(IpAddr, Option<&str>)> {
+pub(crate) fn floating_address(resource: &Resource) -> Option<(IpAddr, Option<&str>)> {
+    if let Some((_, address, interface)) = OCF_ADDRESS_AGENTS.iter().find(|it| it.0 == resource.agent) {
+        let parameters = || resource.arguments.iter().rev().filter_map(|argument| argument.split_once('='));
+        let value = |wanted: &str| parameters().find(|it| it.0 == wanted).map(|it| it.1);
+        // Its prefix length may stand behind an IPv6 address.
+        let address = value(address)?.split('/').next()?.parse().ok()?;
+        return Some((address, value(interface)));
+    }
     if !matches!(resource.agent.as_str(), "IPaddr" | "IPaddr2" | "IPv6addr") {
         return None;
     }
@@ -239,6 +253,13 @@ mod tests {
         assert_eq!(address("10.0.0.1"), Some((ip, None)));
         assert_eq!(address("10.0.0.1/24/eth0:2"), Some((ip, Some("eth0".to_owned()))));
         assert_eq!(address("10.0.0.1/24/10.0.0.255"), Some((ip, None)));
-        assert_eq!(address("apache::10.0.0.1"), None);
+        assert_eq!(address("ocf:heartbeat:IPaddr2::ip=10.0.0.1"), Some((ip, None)));
+        let named = address("ocf:heartbeat:IPaddr2::nic=eth0::ip=10.0.0.1::cidr_netmask=24");
+        assert_eq!(named, Some((ip, Some("eth0".to_owned()))));
+        let v6 = address("ocf:heartbeat:IPv6addr::ipv6addr=2001:db8:0:0:0:0:0:1/64");
+        assert_eq!(v6, Some(("2001:db8::1".parse().unwrap(), None)));
+        for none in ["apache::10.0.0.1", "ocf:heartbeat:IPaddr2::nic=eth0", "ocf:heartbeat:IPaddr2::ip=web"] {
+            assert_eq!(address(none), None, "{none}");
+        }
     }
 }

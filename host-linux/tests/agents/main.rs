@@ -1,6 +1,7 @@
 //! The built-in agents against a real kernel, in namespaces of their own. Needs root; says so and passes without.
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod addresses;
 mod namespaces;
 
 use std::fs;
