@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
@@ -83,15 +84,39 @@ fn from_clock(now: SystemTime) -> u32 {
 /// # Errors
 /// Any error of the file system; the old contents are then still in place.
 pub fn write_durably(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let temporary = directory.join(name);
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&temporary)?;
-    file.write_all(contents)?;
+    let (temporary, file) = write_beside(path, contents)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
-    File::open(directory)?.sync_all()
+    File::open(directory_of(path))?.sync_all()
+}
+
+/// As [`write_durably`] where nobody may wait for the disk: every reader sees the new contents at once, and they are on
+/// disk a little later.
+///
+/// # Errors
+/// As [`write_durably`], as far as it is known at once.
+pub fn write_in_background(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let (temporary, file) = write_beside(path, contents)?;
+    fs::rename(&temporary, path)?;
+    let directory = File::open(directory_of(path))?;
+    thread::Builder::new().name("sync".to_owned()).spawn(move || {
+        // Whoever could be told has gone on.
+        let _ = file.sync_all().and_then(|()| directory.sync_all());
+    })?;
+    Ok(())
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
+}
+
+fn write_beside(path: &Path, contents: &[u8]) -> io::Result<(PathBuf, File)> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let temporary = directory_of(path).join(name);
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&temporary)?;
+    file.write_all(contents)?;
+    Ok((temporary, file))
 }
 
 /// The held `RUN_DIR/heartbeat.pid`: while it lives, no second daemon starts. Dropping it removes the file.

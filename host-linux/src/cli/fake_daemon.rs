@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::control::snapshot::{
     Elsewhere, Group, GroupState, Holdings, Link, Node, NodeKind, NodeStatus, Phase, Times,
 };
-use crate::control::{Outcome, Reply, Request, Snapshot};
+use crate::control::{Outcome, Reply, Request, Snapshot, snapshot};
 
 pub(super) struct FakeDaemon {
     directory: TempDir,
@@ -115,6 +115,7 @@ pub(super) fn recorded_cluster() -> Snapshot {
             },
         ],
         media: Vec::new(),
+        fencing: snapshot::Fencing::default(),
         rscstatus: Holdings::Local,
         ipfail: false,
         quorum: None,

@@ -1,5 +1,7 @@
 //! `heartline status` for people: what needs attention, then the nodes and their links, then the groups.
 
+mod fencing;
+
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 
@@ -63,6 +65,7 @@ pub fn render_status(snapshot: &Snapshot, palette: Palette) -> String {
         let rows = snapshot.groups.iter().flat_map(|group| group_rows(group, &snapshot.nodes));
         table(&mut text, header, rows, palette);
     }
+    fencing::render(&mut text, &snapshot.fencing, palette);
     text
 }
 

@@ -1,6 +1,7 @@
 //! What an experienced administrator would say of a configuration that is right by the letter.
 //! Looks at the machine as well; a daemon starts whatever is said here.
 
+mod fencing;
 mod protection;
 
 use std::net::IpAddr;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use super::agents;
 use super::cross_checks::show;
 use super::diagnostics::{Diagnostic, Diagnostics, Severity};
-use super::model::{AuthMethod, Configuration, FenceDevice, FenceParameters, Medium, Quorum};
+use super::model::{AuthMethod, Configuration, FenceParameters, Medium};
 use super::reading::{self, Whole};
 use super::resource_words::floating_address;
 use super::source::Span;
@@ -216,57 +217,6 @@ impl Advice<'_> {
             };
             self.diagnostics.warning(&whole.authkeys, place.finding(message, remedy));
         }
-    }
-
-    fn on_fencing(&mut self) {
-        let whole = self.whole;
-        let configuration = &whole.configuration;
-        let unprotected = configuration.fencing.is_empty() && configuration.quorum == Quorum::Off;
-        if unprotected && configuration.nodes.len() > 1 {
-            let mounts =
-                configuration.groups.iter().flat_map(|group| &group.resources).any(|resource| {
-                    resource.agent == "Filesystem" || resource.agent.ends_with(":Filesystem")
-                });
-            let message = if mounts {
-                "no fencing: a file system can be mounted on two nodes when they lose each other, and be destroyed"
-            } else {
-                "no fencing: a node that cannot be heard is taken for dead, and both run the services"
-            };
-            let remedy = "configure a fencing device with `stonith` or `stonith_host`";
-            self.diagnostics.about_file(Severity::Warning, &whole.ha_cf.path, message, remedy);
-        }
-        let missing: Vec<String> = configuration
-            .fencing
-            .iter()
-            .filter(|it| !self.is_installed(it))
-            .map(|it| it.kind.clone())
-            .collect();
-        for kind in missing {
-            let message = format!("no fencing agent `{kind}` is installed");
-            self.diagnostics.about_file(
-                Severity::Warning,
-                &whole.ha_cf.path,
-                message,
-                "install the package it comes with (`cluster-glue`, `fence-agents`)",
-            );
-        }
-        if configuration.fencing.len() > 1 {
-            let message =
-                "several fencing devices: heartbeat used the last one, Heartline tries all in order";
-            self.diagnostics.about_file(Severity::Info, &whole.ha_cf.path, message, "");
-        }
-    }
-
-    /// Plugins in shared libraries are only known to the `stonith` command.
-    fn is_installed(&self, device: &FenceDevice) -> bool {
-        let programs: &[&str] = match device.kind.as_str() {
-            kind if kind.starts_with("external/") => {
-                &["/usr/lib/stonith/plugins", "/usr/lib64/stonith/plugins"]
-            }
-            kind if kind.starts_with("fence_") => &["/usr/sbin", "/usr/bin"],
-            _ => return true,
-        };
-        programs.iter().any(|directory| self.is_program(&Path::new(directory).join(&device.kind)))
     }
 
     fn is_program(&self, path: &Path) -> bool {

@@ -227,6 +227,12 @@ pub const DIRECTIVES: &[Directive] = &[
         "who may run resources when nodes lose each other: off or majority",
         Value(ha_cf::quorum),
     ),
+    directive(
+        "fence_delay",
+        Some("5"),
+        "wait before fencing a node that has more to lose",
+        Value(ha_cf::fence_delay),
+    ),
     directive("start_timeout", Some("120"), "time limit of a resource's start", Value(ha_cf::start_timeout)),
     directive("stop_timeout", Some("120"), "time limit of a resource's stop", Value(ha_cf::stop_timeout)),
     directive(

@@ -51,6 +51,7 @@ pub(super) struct HaCf<'a> {
     pub(super) logging: Logging,
     pub(super) use_logd: Option<bool>,
     pub(super) fencing: Vec<FenceDevice>,
+    pub(super) fence_delay: Duration,
     pub(super) ipfail: bool,
     pub(super) respawn: Vec<RespawnClient>,
     pub(super) watchdog: Option<PathBuf>,
@@ -100,6 +101,7 @@ impl<'a> HaCf<'a> {
             logging: Logging { syslog_format: true, log_badpack: true, ..Logging::default() },
             use_logd: None,
             fencing: Vec::new(),
+            fence_delay: Duration::from_secs(5),
             ipfail: false,
             respawn: Vec::new(),
             watchdog: None,
@@ -358,6 +360,11 @@ pub(super) fn stop_timeout(ha_cf: &mut HaCf<'_>, word: Word<'_>) -> Outcome {
 
 pub(super) fn status_timeout(ha_cf: &mut HaCf<'_>, word: Word<'_>) -> Outcome {
     ha_cf.limits.status = positive_time(word)?;
+    Ok(())
+}
+
+pub(super) fn fence_delay(ha_cf: &mut HaCf<'_>, word: Word<'_>) -> Outcome {
+    ha_cf.fence_delay = time(word)?;
     Ok(())
 }
 

@@ -37,6 +37,8 @@ pub struct Configuration {
     pub logging: Logging,
     /// The fencing devices, in the order in which they are tried for a host.
     pub fencing: Vec<FenceDevice>,
+    /// `fence_delay`: how much longer the node with less to lose waits before it fences the other. Default 5 s.
+    pub fence_delay: Duration,
     /// True where ping nodes decide who runs the groups (`respawn ... ipfail` was given).
     pub ipfail: bool,
     /// The `respawn` and `failfast` lines for programs that are not built in, in the order of `ha.cf`.
@@ -53,6 +55,14 @@ pub struct Configuration {
     pub keys: KeyFile,
     /// The resource groups in the order of `haresources`.
     pub groups: Vec<Group>,
+}
+
+impl Configuration {
+    /// The other nodes of the cluster, in the order of `ha.cf`.
+    #[must_use]
+    pub fn others(&self) -> Vec<String> {
+        self.nodes.iter().filter(|node| **node != self.this_node).cloned().collect()
+    }
 }
 
 /// The intervals of `ha.cf`, rounded to whole milliseconds as in the original.

@@ -109,6 +109,7 @@ fn finish(ha_cf: HaCf<'_>, times: Times, directory: &Path) -> (Configuration, Pl
         limits: ha_cf.limits,
         logging: ha_cf.logging,
         fencing: ha_cf.fencing,
+        fence_delay: ha_cf.fence_delay,
         ipfail: ha_cf.ipfail,
         respawn: ha_cf.respawn,
         watchdog: ha_cf.watchdog,

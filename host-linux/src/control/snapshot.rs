@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use heartline_core::message;
 use serde::{Deserialize, Serialize};
 
+use crate::fence::history;
+
 /// The state of the cluster as one node sees it: all that `heartline status` and `cl_status` show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -24,6 +26,9 @@ pub struct Snapshot {
     pub groups: Vec<Group>,
     /// This node's heartbeat media in the order of `ha.cf`.
     pub media: Vec<Medium>,
+    /// This node's fencing devices and what is remembered of fences, its own included.
+    #[serde(default)]
+    pub fencing: Fencing,
     /// What this node holds, in the original's terms.
     pub rscstatus: Holdings,
     /// Whether reachable ping nodes decide who runs the groups.
@@ -243,6 +248,26 @@ pub struct Refused {
     pub old_generation: u32,
     /// Seen before on this link, or too old to tell.
     pub replayed: u32,
+}
+
+/// Fencing as one node knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Fencing {
+    /// This node's devices in the order in which they are tried.
+    pub devices: Vec<FencingDevice>,
+    /// Who was fenced by whom, oldest first.
+    pub history: Vec<history::Entry>,
+}
+
+/// A fencing device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FencingDevice {
+    /// Its type, as written in `ha.cf`.
+    pub kind: String,
+    /// How long ago it was last asked, in seconds; absent while it was not.
+    pub checked_s_ago: Option<u64>,
+    /// Why it does not work; absent while it does, as far as is known.
+    pub problem: Option<String>,
 }
 
 /// A line of `haresources`.

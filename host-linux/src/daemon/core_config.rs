@@ -50,6 +50,7 @@ pub fn core_config(configuration: &Configuration) -> Result<(Config, KeyRing), U
                 config::StopFailure::Block => StopFailure::Block,
             },
             fencing: !configuration.fencing.is_empty(),
+            fence_delay: span(configuration.fence_delay),
             quorum: match configuration.quorum {
                 config::Quorum::Off => Quorum::Off,
                 config::Quorum::Majority => Quorum::Majority,

@@ -122,6 +122,7 @@ impl Daemon {
                 *error = None;
             }
         }
+        self.record_fence(notice);
         if matches!(notice, Notice::Refused { .. }) && !self.configuration.logging.log_badpack {
             return;
         }
@@ -208,16 +209,21 @@ impl Daemon {
                     ended.push((job, resource_outcome(&outcome)));
                 }
             }
-            ended.extend(self.fencer.completed().map(|(job, outcome)| (JobId(job), fence_outcome(&outcome))));
+            let fences: Vec<_> = self.fencer.completed().collect();
             let news = self.watchdog.news();
             if let Some(timeout) = news {
                 self.step(Input::Watchdog(timeout.map(core_span)));
             }
-            if ended.is_empty() && news.is_none() {
+            if ended.is_empty() && fences.is_empty() && news.is_none() {
                 break;
             }
             for (job, outcome) in ended {
                 self.step(Input::JobEnded { job, outcome });
+            }
+            for (job, outcome) in fences {
+                let told = fence_outcome(&outcome);
+                self.fences.outcome = Some(outcome);
+                self.step(Input::JobEnded { job: JobId(job), outcome: told });
             }
         }
         self.carry_out(now);
@@ -289,7 +295,7 @@ fn resource_outcome(outcome: &resources::Outcome) -> Outcome {
 
 fn fence_outcome(outcome: &fence::Outcome) -> Outcome {
     match outcome {
-        fence::Outcome::Succeeded => Outcome::Done,
+        fence::Outcome::Succeeded { device, .. } => Outcome::Fenced { device: *device },
         fence::Outcome::Failed { .. } => Outcome::Failed(JobFailure::Refused),
         fence::Outcome::Cancelled => Outcome::Failed(JobFailure::Cancelled),
     }

@@ -3,6 +3,7 @@
 
 mod core_config;
 mod effects;
+mod fences;
 mod options;
 mod real_time;
 mod reload;
@@ -33,6 +34,7 @@ use crate::config::Configuration;
 use crate::control::{ClientId, Server};
 use crate::durable::PidFile;
 use crate::fence::Fencer;
+use crate::fence::history::History;
 use crate::flight::Recorder;
 use crate::log::render::Names;
 use crate::log::{Level, Log};
@@ -82,6 +84,7 @@ struct Daemon {
     fencer: Fencer,
     watchdog: Watchdog,
     health: Health,
+    fences: fences::Fences,
     server: Server,
     log: Log,
     /// Who waits for the answer to which order.
@@ -113,9 +116,10 @@ impl Daemon {
             Err(error) => return Err(Box::new((log, error))),
         };
         let registry = || poll.registry().try_clone();
-        let (media_registry, runner_registry, fencer_registry) = match (registry(), registry(), registry()) {
-            (Ok(media), Ok(runner), Ok(fencer)) => (media, runner, fencer),
-            (Err(error), ..) | (_, Err(error), _) | (_, _, Err(error)) => return Err(Box::new((log, error))),
+        let registries = registry().and_then(|media| Ok((media, registry()?, [registry()?, registry()?])));
+        let (media_registry, runner_registry, fencer_registries) = match registries {
+            Ok(registries) => registries,
+            Err(error) => return Err(Box::new((log, error))),
         };
         let now = clock::monotonic();
         let names = Names::new(&configuration);
@@ -123,6 +127,10 @@ impl Daemon {
             Recorder::begin(&options.state_dir, &names, &node, clock::core_now(), clock::wall());
         if let Some(remark) = remark {
             log.write(Level::Warn, &remark.to_string());
+        }
+        let (history, unreadable) = History::open(&options.state_dir);
+        if let Some(error) = unreadable {
+            log.write(Level::Warn, &format!("Cannot read what was fenced before: {error}"));
         }
         let environment = Environment::of(&configuration);
         let executable = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
@@ -144,7 +152,15 @@ impl Daemon {
                 runner_registry,
                 RESOURCES,
             ),
-            fencer: Fencer::new(configuration.fencing.clone(), environment, fencer_registry, FENCING),
+            fencer: Fencer::new(
+                configuration.fencing.clone(),
+                configuration.others(),
+                environment,
+                fencer_registries,
+                FENCING,
+                now,
+            ),
+            fences: fences::Fences { history, outcome: None },
             watchdog: Watchdog::new(&configuration),
             health: Health::default(),
             names,

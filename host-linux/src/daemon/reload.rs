@@ -172,7 +172,7 @@ impl Daemon {
         }
         let environment = Environment::of(&new);
         self.runner.configure(new.groups.clone(), new.limits, environment.clone());
-        self.fencer.configure(new.fencing.clone(), environment);
+        self.fencer.configure(new.fencing.clone(), new.others(), environment, clock::monotonic());
         self.watchdog.configure(&new);
         self.names = Names::new(&new);
         self.extra = Extra::new(&new);

@@ -6,6 +6,7 @@ use heartline_core::input::{self, Command};
 
 use super::{Daemon, status};
 use crate::clock;
+use crate::control::snapshot;
 use crate::control::{ClientId, Incoming, Outcome, Reply, Request, Scope, Snapshot};
 use crate::log::Level;
 
@@ -47,7 +48,21 @@ impl Daemon {
         }
         self.extra.watchdog_armed = self.watchdog.armed();
         self.extra.watchdog_problem = self.watchdog.problem().map(str::to_owned);
+        self.extra.fencing = self.fencing();
         status::snapshot(&self.node, &self.configuration, clock::core_now(), &self.extra)
+    }
+
+    fn fencing(&self) -> snapshot::Fencing {
+        let now = clock::monotonic();
+        let device = |condition: &crate::fence::Condition| snapshot::FencingDevice {
+            kind: condition.kind.clone(),
+            checked_s_ago: condition.checked.map(|at| now.saturating_duration_since(at).as_secs()),
+            problem: condition.problem.clone(),
+        };
+        snapshot::Fencing {
+            devices: self.fencer.conditions().iter().map(device).collect(),
+            history: self.fences.history.entries().cloned().collect(),
+        }
     }
 
     /// Hands an order to the core; its answer goes to `client`.

@@ -7,6 +7,7 @@ mod pair;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use heartline_core as core;
@@ -17,8 +18,8 @@ use heartline_core::time::Instant;
 
 use crate::config::{self, Configuration};
 use crate::control::snapshot::{
-    Elsewhere, Group, GroupState, Holdings, Link, Medium, Node, NodeKind, NodeStatus, Phase, Quorum, Refused,
-    Snapshot, Times, Watchdog,
+    Elsewhere, Fencing, Group, GroupState, Holdings, Link, Medium, Node, NodeKind, NodeStatus, Phase, Quorum,
+    Refused, Snapshot, Times, Watchdog,
 };
 use crate::log::render::Names;
 use crate::media::LinkCounters;
@@ -38,6 +39,10 @@ pub(super) struct Extra {
     pub(super) watchdog_armed: Option<Duration>,
     /// Why the watchdog is not as `ha.cf` asks for.
     pub(super) watchdog_problem: Option<String>,
+    /// How the last attempt to fence a member failed, by member.
+    pub(super) fence_errors: HashMap<u8, String>,
+    /// The fencing devices and what they did.
+    pub(super) fencing: Fencing,
 }
 
 /// How a medium is.
@@ -103,6 +108,7 @@ pub(super) fn snapshot(
         nodes: members.chain(pings).collect(),
         groups: groups.filter_map(|(at, group)| view.group(at, group)).collect(),
         media: media.map(|(at, medium)| view.medium(at, medium)).collect(),
+        fencing: extra.fencing.clone(),
         rscstatus: holdings(node),
         ipfail: configuration.ipfail,
         quorum: view.quorum(),

@@ -118,7 +118,7 @@ pub(super) fn epochs(sight: &Sight) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::snapshot::{Group, Holdings, Link, Phase, Times};
+    use crate::control::snapshot::{Fencing, Group, Holdings, Link, Phase, Times};
 
     /// What a host says when `owner` runs the group and all is well.
     fn snapshot(host: usize, owner: usize) -> Snapshot {
@@ -158,6 +158,7 @@ mod tests {
                 elsewhere: Vec::new(),
                 reason: None,
             }],
+            fencing: Fencing::default(),
             rscstatus: Holdings::Local,
             ipfail: true,
             quorum: None,

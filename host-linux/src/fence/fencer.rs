@@ -1,23 +1,34 @@
-//! Tries the fencing devices of a host one after the other until one of them says that it is done.
+//! Tries the fencing devices of a host one after the other until one of them has fenced it, by its word and, where that
+//! can be asked for, by the host's power.
 
-use std::fmt;
 use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 
-use super::device;
+use super::checks::{Checks, Condition};
+use super::device::{self, Call, Method, READS_OFF};
+use super::remark::Remark;
 use crate::config::FenceDevice;
-use crate::resources::{Children, End, Environment, Invocation, Line, LineText, Severity, Stream, failure};
+use crate::resources::{Children, End, Ended, Environment, Invocation, Line, LineText, Stream, failure};
 
-/// How long one device may take.
+/// How long one call of a device may take.
 const LIMIT: Duration = Duration::from_secs(60);
+/// How often the power is read after a device said that it is off, and the pause before each further look: some report
+/// what was a moment ago.
+const READINGS: u8 = 5;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// How a fencing job ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// A device confirmed the reset.
-    Succeeded,
-    /// None did. The host may or may not have been reset.
+    /// The host is fenced.
+    Succeeded {
+        /// The number of the device that did it in the order of `ha.cf`, from 1.
+        device: u8,
+        /// Its kind.
+        kind: String,
+    },
+    /// No device did it. The host may or may not have been reset.
     Failed {
         /// A sentence for each device that was tried.
         reason: String,
@@ -26,87 +37,14 @@ pub enum Outcome {
     Cancelled,
 }
 
-/// Something worth a line in the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Remark {
-    /// A device is asked.
-    Resetting {
-        /// The host to be reset.
-        host: String,
-        /// The kind of the device.
-        device: String,
-    },
-    /// It confirmed.
-    Reset {
-        /// The host that was reset.
-        host: String,
-    },
-    /// It failed, or could not be asked.
-    NotReset {
-        /// The host that was to be reset.
-        host: String,
-        /// The kind of the device.
-        device: String,
-        /// A sentence for people.
-        reason: String,
-    },
-    /// It wrote a line.
-    Output {
-        /// The kind of the device.
-        device: String,
-        /// The process id of its program.
-        pid: u32,
-        /// The line, at most 4096 bytes of it, without its end and without control characters.
-        line: String,
-        /// Whether it came on standard error.
-        is_stderr: bool,
-    },
-    /// It wrote more than is passed on.
-    OutputLeftOut {
-        /// The kind of the device.
-        device: String,
-        /// How many lines were left out.
-        lines: u64,
-    },
-}
-
-impl Remark {
-    /// How loud it is.
-    #[must_use]
-    pub fn severity(&self) -> Severity {
-        match self {
-            Self::Resetting { .. } | Self::Reset { .. } | Self::Output { .. } => Severity::Info,
-            Self::OutputLeftOut { .. } => Severity::Warning,
-            Self::NotReset { .. } => Severity::Error,
-        }
-    }
-}
-
-/// The text without the word for the severity.
-impl fmt::Display for Remark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Resetting { host, device } => write!(f, "Resetting node {host} with [{device}]"),
-            Self::Reset { host } => write!(f, "node {host} now reset."),
-            Self::NotReset { host, device, reason } => {
-                write!(f, "Host {host} not reset by [{device}]: {reason}")
-            }
-            Self::Output { device, line, .. } => write!(f, "{device}: {line}"),
-            Self::OutputLeftOut { device, lines } => {
-                write!(f, "{device}: {lines} more lines of output were left out")
-            }
-        }
-    }
-}
-
 /// The fencing jobs of this host. To be used like [`Runner`](crate::resources::Runner): nothing here blocks or reads a
 /// clock, and what came of a call is fetched with `completed` and `remarks`.
 #[derive(Debug)]
 pub struct Fencer {
     devices: Vec<FenceDevice>,
     environment: Environment,
-    limit: Duration,
     children: Children,
+    checks: Checks,
     jobs: Vec<Job>,
     completed: Vec<(u32, Outcome)>,
     remarks: Vec<Remark>,
@@ -116,31 +54,56 @@ pub struct Fencer {
 struct Job {
     number: u32,
     host: String,
-    /// Those that are left, the next one first.
-    devices: std::vec::IntoIter<FenceDevice>,
-    /// What runs at the moment: the kind of the device and its call.
-    current: Option<(String, Invocation)>,
+    /// Those that are left, the next one first, by their places.
+    devices: std::vec::IntoIter<(usize, FenceDevice)>,
+    current: Option<Current>,
     failures: Vec<String>,
     cancelled: bool,
 }
 
+/// The device that is at work.
+#[derive(Debug)]
+struct Current {
+    place: usize,
+    device: FenceDevice,
+    method: Method,
+    step: Step,
+    /// What runs at the moment; nothing during a pause.
+    call: Option<Invocation>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The device is to do it.
+    Fencing,
+    /// It said that it is done: so many more looks at the host's power.
+    Reading { left: u8 },
+    /// The next look is due then.
+    Pausing { until: Instant, left: u8 },
+    /// It is done and said to be; the host gets its power back.
+    PoweringOn,
+}
+
 impl Fencer {
     /// The number of tokens that are used, beginning with the first.
-    pub const TOKENS: usize = Children::TOKENS;
+    pub const TOKENS: usize = 2 * Children::TOKENS;
 
-    /// `devices` are tried in their order. Each has one minute. The tokens from `first_token` on, [`Self::TOKENS`] of
+    /// `devices` are tried in their order, against any of `hosts`. The tokens from `first_token` on, [`Self::TOKENS`] of
     /// them, must not be used by anybody else.
     #[must_use]
     pub fn new(
         devices: Vec<FenceDevice>,
+        hosts: Vec<String>,
         environment: Environment,
-        registry: Registry,
+        [registry, checks_registry]: [Registry; 2],
         first_token: usize,
+        now: Instant,
     ) -> Self {
+        let checks_token = first_token + Children::TOKENS;
         Self {
+            checks: Checks::new(devices.clone(), hosts, checks_registry, checks_token, now),
             devices,
             environment,
-            limit: LIMIT,
             children: Children::new(registry, first_token, None),
             jobs: Vec::new(),
             completed: Vec::new(),
@@ -149,19 +112,30 @@ impl Fencer {
     }
 
     /// Takes over a changed configuration. Jobs on their way go on with the devices that they began with.
-    pub fn configure(&mut self, devices: Vec<FenceDevice>, environment: Environment) {
+    pub fn configure(
+        &mut self,
+        devices: Vec<FenceDevice>,
+        hosts: Vec<String>,
+        environment: Environment,
+        now: Instant,
+    ) {
+        self.checks.configure(devices.clone(), hosts, now);
         self.devices = devices;
         self.environment = environment;
     }
 
     /// Begins to fence a host. `job` is a number that no other fencing job has at the moment.
     pub fn fence(&mut self, job: u32, host: &str, now: Instant) {
-        let devices = self.devices.clone().into_iter();
-        let host = host.to_owned();
+        self.checks.interrupt(now);
+        // It must not get its power back behind our back.
+        for other in self.jobs.iter().filter(|other| other.host == host && other.is_powering_on()) {
+            self.children.cancel(other.number, now);
+        }
+        let devices: Vec<_> = self.devices.iter().cloned().enumerate().collect();
         self.jobs.push(Job {
             number: job,
-            host,
-            devices,
+            host: host.to_owned(),
+            devices: devices.into_iter(),
             current: None,
             failures: Vec::new(),
             cancelled: false,
@@ -180,12 +154,13 @@ impl Fencer {
     /// To be called on SIGCHLD. Reaps only the children that this fencer has started.
     pub fn child_exited(&mut self, now: Instant) {
         self.children.reap(now);
+        self.checks.child_exited(now);
         self.settle(now);
     }
 
     /// To be called for an event of the main loop. False if the token is none of this fencer's.
     pub fn ready(&mut self, token: Token, now: Instant) -> bool {
-        let ours = self.children.ready(token, now);
+        let ours = self.children.ready(token, now) || self.checks.ready(token, now);
         self.settle(now);
         ours
     }
@@ -199,7 +174,13 @@ impl Fencer {
     /// When `tick` is due at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.children.next_deadline()
+        let pauses = self.jobs.iter().filter_map(|job| match job.current.as_ref()?.step {
+            Step::Pausing { until, .. } => Some(until),
+            Step::Fencing | Step::Reading { .. } | Step::PoweringOn => None,
+        });
+        // While something is fenced no check begins.
+        let checks = self.checks.next_deadline().filter(|_| self.idle());
+        pauses.chain(self.children.next_deadline()).chain(checks).min()
     }
 
     /// The jobs that ended since the last question.
@@ -210,6 +191,12 @@ impl Fencer {
     /// What is worth saying since the last question.
     pub fn remarks(&mut self) -> impl Iterator<Item = Remark> + use<> {
         std::mem::take(&mut self.remarks).into_iter()
+    }
+
+    /// What is known of each device, in the order of `ha.cf`.
+    #[must_use]
+    pub fn conditions(&self) -> &[Condition] {
+        self.checks.conditions()
     }
 
     /// Whether no job is on its way.
@@ -223,25 +210,103 @@ impl Fencer {
             self.pass_on(line);
         }
         for ended in self.children.take_ended() {
-            let Some(index) = self.jobs.iter().position(|job| job.number == ended.owner) else { continue };
-            let job = &mut self.jobs[index];
-            let Some((device, invocation)) = job.current.take() else { continue };
-            if ended.end == End::Exited(0) {
-                self.remarks.push(Remark::Reset { host: job.host.clone() });
-                self.finish(index, Outcome::Succeeded);
-            } else if job.cancelled {
-                self.finish(index, Outcome::Cancelled);
-            } else {
-                let reason = failure(&invocation, &ended);
-                note_failure(job, &mut self.remarks, device, reason);
-                self.try_next(ended.owner, now);
+            self.call_ended(&ended, now);
+        }
+        let paused_out = |job: &Job| match job.current.as_ref().map(|current| current.step) {
+            Some(Step::Pausing { until, left }) if now >= until || job.cancelled => Some((job.number, left)),
+            _ => None,
+        };
+        let due: Vec<_> = self.jobs.iter().filter_map(paused_out).collect();
+        for (number, left) in due {
+            self.read_again(number, left, now);
+        }
+        let idle = self.idle();
+        self.checks.settle(idle, &self.environment, &mut self.remarks, now);
+    }
+
+    fn call_ended(&mut self, ended: &Ended, now: Instant) {
+        let Some(index) = self.jobs.iter().position(|job| job.number == ended.owner) else { return };
+        let job = &mut self.jobs[index];
+        let Some(current) = job.current.as_mut() else { return };
+        let Some(invocation) = current.call.take() else { return };
+        let reason = || failure(&invocation, ended);
+        let done = ended.end == End::Exited(0);
+        match (current.step, current.method) {
+            (Step::PoweringOn, _) => {
+                let host = job.host.clone();
+                self.remarks.push(match done {
+                    true => Remark::PoweredOn { host },
+                    false => Remark::StaysOff { host, device: current.device.kind.clone(), reason: reason() },
+                });
+                self.jobs.swap_remove(index);
             }
+            (Step::Fencing, Method::Reset) if done => self.succeed(index, now),
+            (Step::Fencing, Method::Off { .. }) if done && !job.cancelled => {
+                current.step = Step::Reading { left: READINGS - 1 };
+                self.call(index, now);
+            }
+            (Step::Reading { .. }, _) if ended.end == End::Exited(READS_OFF) => self.succeed(index, now),
+            _ if job.cancelled => self.finish(index, Outcome::Cancelled),
+            (Step::Reading { left: 0 }, _) if done => {
+                let reason =
+                    "it said that it had switched the host off, but the host still reads as on".to_owned();
+                self.device_failed(index, reason, now);
+            }
+            (Step::Reading { left: 0 }, _) => {
+                let reason = format!(
+                    "it said that it had switched the host off, but cannot tell whether that is so ({}); if it never can, \
+                     write action=reboot among its parameters",
+                    reason()
+                );
+                self.device_failed(index, reason, now);
+            }
+            (Step::Reading { left }, _) => {
+                current.step = Step::Pausing { until: now + PAUSE, left: left - 1 };
+            }
+            (Step::Fencing | Step::Pausing { .. }, _) => self.device_failed(index, reason(), now),
+        }
+    }
+
+    fn read_again(&mut self, number: u32, left: u8, now: Instant) {
+        let Some(index) = self.jobs.iter().position(|job| job.number == number) else { return };
+        if self.jobs[index].cancelled {
+            self.finish(index, Outcome::Cancelled);
+        } else if let Some(current) = self.jobs[index].current.as_mut() {
+            current.step = Step::Reading { left };
+            self.call(index, now);
+        }
+    }
+
+    /// Calls the device for the step that it is at.
+    fn call(&mut self, index: usize, now: Instant) {
+        let job = &mut self.jobs[index];
+        let Some(current) = job.current.as_mut() else { return };
+        let call = match current.step {
+            Step::Fencing => Call::Fence(&job.host),
+            Step::Reading { .. } | Step::Pausing { .. } => Call::Read(&job.host),
+            Step::PoweringOn => Call::PowerOn(&job.host),
+        };
+        let begun = device::invocation(&current.device, call, LIMIT, &self.environment)
+            .map_err(|error| error.to_string())
+            .and_then(|call| match self.children.spawn(job.number, &call, &self.environment, now) {
+                Ok(()) => Ok(call),
+                Err(error) => Err(format!("{} cannot be run: {error}", call.program.display())),
+            });
+        match begun {
+            Ok(invocation) => current.call = Some(invocation),
+            Err(reason) if current.step == Step::PoweringOn => {
+                let (host, device) = (job.host.clone(), current.device.kind.clone());
+                self.remarks.push(Remark::StaysOff { host, device, reason });
+                self.jobs.swap_remove(index);
+            }
+            Err(reason) => self.device_failed(index, reason, now),
         }
     }
 
     fn pass_on(&mut self, line: Line) {
         let job = self.jobs.iter().find(|job| job.number == line.owner);
-        let Some((device, _)) = job.and_then(|job| job.current.clone()) else { return };
+        let Some(current) = job.and_then(|job| job.current.as_ref()) else { return };
+        let device = current.device.kind.clone();
         self.remarks.push(match line.text {
             LineText::LeftOut(lines) => Remark::OutputLeftOut { device, lines },
             LineText::Written(stream, text) => {
@@ -250,31 +315,56 @@ impl Fencer {
         });
     }
 
-    /// Asks the next device that can be asked.
+    /// Asks the next device.
     fn try_next(&mut self, number: u32, now: Instant) {
         let Some(index) = self.jobs.iter().position(|job| job.number == number) else { return };
         let job = &mut self.jobs[index];
-        while let Some(device) = job.devices.next() {
-            self.remarks.push(Remark::Resetting { host: job.host.clone(), device: device.kind.clone() });
-            let called = device::invocation(&device, &job.host, self.limit, &self.environment)
-                .map_err(|error| error.to_string())
-                .and_then(|call| match self.children.spawn(number, &call, &self.environment, now) {
-                    Ok(()) => Ok(call),
-                    Err(error) => Err(format!("{} cannot be run: {error}", call.program.display())),
-                });
-            match called {
-                Ok(invocation) => {
-                    job.current = Some((device.kind, invocation));
-                    return;
-                }
-                Err(reason) => note_failure(job, &mut self.remarks, device.kind, reason),
-            }
-        }
-        let reason = match job.failures.as_slice() {
-            [] => format!("no fencing device is configured for {}", job.host),
-            failures => failures.join("; "),
+        let Some((place, device)) = job.devices.next() else {
+            let reason = match job.failures.as_slice() {
+                [] => format!("no fencing device is configured for {}", job.host),
+                failures => failures.join("; "),
+            };
+            self.finish(index, Outcome::Failed { reason });
+            return;
         };
-        self.finish(index, Outcome::Failed { reason });
+        self.remarks.push(Remark::Resetting { host: job.host.clone(), device: device.kind.clone() });
+        let (method, unfit) = match device::method(&device) {
+            Ok(method) => (method, None),
+            Err(error) => (Method::Reset, Some(error.to_string())),
+        };
+        job.current = Some(Current { place, device, method, step: Step::Fencing, call: None });
+        match unfit {
+            None => self.call(index, now),
+            Some(reason) => self.device_failed(index, reason, now),
+        }
+    }
+
+    /// The device that is at work cannot do it: the next one may.
+    fn device_failed(&mut self, index: usize, reason: String, now: Instant) {
+        let job = &mut self.jobs[index];
+        let Some(Current { place, device, .. }) = job.current.take() else { return };
+        self.checks.used(place, Some(&reason), now);
+        job.failures.push(format!("{}: {reason}", device.kind));
+        self.remarks.push(Remark::NotReset { host: job.host.clone(), device: device.kind, reason });
+        let number = job.number;
+        self.try_next(number, now);
+    }
+
+    /// The host is fenced; what follows is only for its return.
+    fn succeed(&mut self, index: usize, now: Instant) {
+        let job = &mut self.jobs[index];
+        let Some(current) = job.current.as_mut() else { return };
+        self.remarks.push(Remark::Reset { host: job.host.clone() });
+        self.checks.used(current.place, None, now);
+        let device = u8::try_from(current.place + 1).unwrap_or(0);
+        let outcome = Outcome::Succeeded { device, kind: current.device.kind.clone() };
+        if current.method == (Method::Off { back_on: true }) {
+            self.completed.push((job.number, outcome));
+            current.step = Step::PoweringOn;
+            self.call(index, now);
+        } else {
+            self.finish(index, outcome);
+        }
     }
 
     fn finish(&mut self, index: usize, outcome: Outcome) {
@@ -283,7 +373,8 @@ impl Fencer {
     }
 }
 
-fn note_failure(job: &mut Job, remarks: &mut Vec<Remark>, device: String, reason: String) {
-    job.failures.push(format!("{device}: {reason}"));
-    remarks.push(Remark::NotReset { host: job.host.clone(), device, reason });
+impl Job {
+    fn is_powering_on(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| current.step == Step::PoweringOn)
+    }
 }

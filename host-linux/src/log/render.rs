@@ -19,6 +19,7 @@ use heartline_core::refusal::Refusal;
 use heartline_core::time::Duration;
 
 use super::Level;
+pub use fencing::why as fence_reason;
 
 pub use json::json;
 pub use names::Names;

@@ -116,6 +116,7 @@ mod tests {
             limits: OperationLimits { start: second, stop: second, status: second },
             logging: Logging { logfile: Some("/var/log/ha-log".into()), debug: 1, ..Logging::default() },
             fencing: Vec::new(),
+            fence_delay: Duration::ZERO,
             respawn: Vec::new(),
             watchdog: None,
             ipfail: false,

@@ -24,7 +24,7 @@ pub use sequence::{Action, Operation, Outcome};
 
 // The same machinery runs fencing agents.
 pub(crate) use child::{Destination, End, Input, Invocation, Stream};
-pub(crate) use children::{Children, Line, LineText};
+pub(crate) use children::{Children, Ended, Line, LineText};
 pub(crate) use runner::failure;
 
 #[cfg(test)]

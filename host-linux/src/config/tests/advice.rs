@@ -43,6 +43,14 @@ fn unwise_lines_of_ha_cf_are_named() {
         ("", "ping 10.0.0.254", "decide nothing without ipfail"),
         ("", "", "no fencing: a node that cannot be heard"),
         ("", "stonith_host * external/nosuch x", "no fencing agent `external/nosuch`"),
+        ("", "stonith_host * null cfa", "fencing device `null` is for no other node"),
+        (
+            "",
+            "stonith_host * external/x hostlist=cfa pw=y",
+            "fencing device `external/x` is for no other node",
+        ),
+        ("", "stonith_host * fence_x ip=10.0.0.9 action=status", "action=status fences nobody"),
+        ("", "stonith_host * null cfb\nfence_delay 0", "may fence each other, and both go down"),
         ("logfile", "logfile /nosuch/log", "the directory `/nosuch` does not exist"),
     ];
     for (old, new, expected) in table {

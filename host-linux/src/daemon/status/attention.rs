@@ -32,6 +32,7 @@ pub(super) fn warnings(view: &View<'_>) -> Vec<String> {
         .chain(failed)
         .chain(nowhere)
         .chain(one_path)
+        .chain(devices(view))
         .chain(media(view))
         .collect()
 }
@@ -130,12 +131,30 @@ fn differing(view: &View<'_>, at: MemberIndex, member: &Member) -> Option<String
 fn unfenced(view: &View<'_>, at: MemberIndex, member: &Member) -> Option<String> {
     let name = view.names.member(at);
     match member.fence() {
-        Fence::Waiting(next) => Some(format!(
-            "{name} is dead and could not be fenced: its groups wait. The next attempt is in {} s.",
-            next.since(view.now).millis().div_ceil(1000)
+        Fence::Waiting(next) => {
+            let error = view.extra.fence_errors.get(&at.0);
+            let error = error.map_or_else(String::new, |error| format!(" ({})", error.trim_end()));
+            let waits = view.groups().any(|(_, group)| matches!(group.activity(), Activity::Claiming { .. }));
+            let so = if waits { ": its groups wait" } else { "" };
+            Some(format!(
+                "{name} is dead and could not be fenced{so}{error}. The next attempt is in {} s.",
+                next.since(view.now).millis().div_ceil(1000)
+            ))
+        }
+        Fence::Delayed(until) => Some(format!(
+            "{name} is dead and may have more to lose than this node: it is fenced in {} s (fence_delay).",
+            until.since(view.now).millis().div_ceil(1000)
         )),
-        Fence::None | Fence::Delayed(_) | Fence::Running(_) | Fence::Done => None,
+        Fence::None | Fence::Running(_) | Fence::Done => None,
     }
+}
+
+/// What would have to be repaired before it is needed.
+fn devices<'a>(view: &'a View<'_>) -> impl Iterator<Item = String> + 'a {
+    view.extra.fencing.devices.iter().filter_map(|device| {
+        let problem = device.problem.as_deref()?.trim_end_matches('.');
+        Some(format!("Fencing device {} does not work: {problem}.", device.kind))
+    })
 }
 
 fn deaf(view: &View<'_>, at: MemberIndex, member: &Member) -> Option<String> {

@@ -201,6 +201,7 @@ fn core_config(configuration: &Configuration) -> Config {
             auto_failback: configuration.auto_failback,
             stop_failure: StopFailure::Block,
             fencing: !configuration.fencing.is_empty(),
+            fence_delay: span(configuration.fence_delay),
             quorum: match configuration.quorum {
                 config::Quorum::Off => Quorum::Off,
                 config::Quorum::Majority => Quorum::Majority,

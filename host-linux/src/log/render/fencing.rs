@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::Names;
 
 /// Why a node is fenced, to follow "since".
-pub(super) fn why(cause: FenceCause, silence: Duration) -> String {
+#[must_use]
+pub fn why(cause: FenceCause, silence: Duration) -> String {
     let silence = seconds(silence);
     match cause {
         FenceCause::Takeover => format!("it was silent for {silence} s and may still run resources"),

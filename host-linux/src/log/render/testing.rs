@@ -39,6 +39,7 @@ pub(crate) fn two_nodes(this_node: &str) -> Configuration {
         limits: OperationLimits { start: millis(60_000), stop: millis(60_000), status: millis(20_000) },
         logging: Logging::default(),
         fencing: Vec::new(),
+        fence_delay: Duration::ZERO,
         ipfail: false,
         respawn: Vec::new(),
         watchdog: None,
