@@ -28,5 +28,5 @@ pub const MAX_ACTIONS: usize = 2 * MAX_GROUPS + MAX_MEMBERS + MAX_ORDERS + 5;
 pub const MAX_NOTICES: usize = 4 * MAX_GROUPS;
 /// Effects of one step.
 pub const MAX_EFFECTS: usize = MAX_ACTIONS + MAX_NOTICES;
-/// Heartbeats sent out of turn between two regular ones, so that no disagreement can flood a line.
+/// Heartbeats sent out of turn within one keepalive, so that no disagreement can flood a line.
 pub const MAX_UNSCHEDULED: u8 = 32;

@@ -97,6 +97,8 @@ bugs! {
     RebootsForStrangers,
     /// A change is not said before the next regular heartbeat.
     ChangesWait,
+    /// A farewell is answered each time that it is heard.
+    FarewellsEcho,
 }
 
 #[cfg(feature = "planted-bugs")]

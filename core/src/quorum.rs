@@ -36,6 +36,14 @@ impl Ballots {
         self.ends[place(frame)] = now + shortened(deadtime);
     }
 
+    /// From now on a shorter dead time is announced: no vote lasts longer than the first frame that says so. Gives how
+    /// long that is.
+    pub(crate) fn shorten(&mut self, now: Instant, deadtime: Duration) -> Instant {
+        let end = now + shortened(deadtime);
+        self.ends.iter_mut().for_each(|known| *known = end.min(*known));
+        end
+    }
+
     /// Until when the confirmation of `frame` is a vote, `newest` being our newest frame.
     pub(crate) fn end(&self, frame: Sequence, newest: Sequence) -> Option<Instant> {
         let age = newest.0.checked_sub(frame.0)?;

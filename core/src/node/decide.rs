@@ -189,7 +189,7 @@ impl Node {
     fn settle_into(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {
         if let Some(from) = self.group(group).found_running
             && self.phase == Phase::Active
-            && self.may_adopt(now, group, from, effects)
+            && (planted(Bug::AdoptedUnasked) || self.may_adopt(now, group, from, effects))
         {
             let epoch = self.newest_epoch(group).next();
             let state = self.group_mut(group);

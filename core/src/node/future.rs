@@ -36,6 +36,7 @@ impl Node {
             spoken,
             listening,
             unscheduled,
+            turn_since,
             reply_due,
             leaving,
             gone,
@@ -54,10 +55,11 @@ impl Node {
         let intervals = &self.config.intervals;
         (generation, phase, reply_due, gone, differing).hash(hasher);
         // A count far below its limit says how lively it was, not what follows.
-        unscheduled.saturating_sub(MAX_UNSCHEDULED / 2).hash(hasher);
+        let lively = unscheduled.checked_sub(MAX_UNSCHEDULED / 2);
+        lively.map(|count| (count, left(*turn_since + intervals.keepalive))).hash(hasher);
         (*phase == Phase::Starting).then(|| left(*started + intervals.initdead)).hash(hasher);
         (left(*next_heartbeat), left(self.next_deadline())).hash(hasher);
-        left(*spoke_at + intervals.deadtime).hash(hasher);
+        left(*spoke_at + self.announced_deadtime()).hash(hasher);
         (spoken, listening, majority).hash(hasher);
         if self.counts_votes() {
             ballots.hash_future(now, self.sequence, hasher);

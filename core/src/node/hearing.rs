@@ -196,13 +196,13 @@ impl Node {
             || before != (member.phase, member.agrees, member.reports.clone(), bare(member));
         if member.phase != before.0 {
             effects.say(Notice::MemberPhase { member: from, phase: member.phase });
+            // It waits for our word, but once: two that leave would answer each other's answers without end.
+            self.reply_due |= member.phase == Phase::Left;
         }
-        if member.phase == Phase::Left {
-            self.reply_due = true;
-            // A farewell spares the fence, so it must not be one that was recorded before our start.
-            if member.has_heard_us {
-                member.presence = Presence::Left;
-            }
+        self.reply_due |= planted(Bug::FarewellsEcho) && member.phase == Phase::Left;
+        // A farewell spares the fence, so it must not be one that was recorded before our start.
+        if member.phase == Phase::Left && member.has_heard_us {
+            member.presence = Presence::Left;
         }
         let claims_anew = member.reports.iter().enumerate().any(|(at, report)| {
             report.state == GroupState::Claiming && before.2.get(at).is_none_or(|old| old != report)

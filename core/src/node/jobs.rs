@@ -47,7 +47,7 @@ impl Node {
                 let from = self.sequence.next();
                 let state = self.group_mut(group);
                 state.activity = Activity::Running;
-                state.found_running = Some(from).filter(|_| !planted(Bug::AdoptedUnasked));
+                state.found_running = Some(from);
                 // Whoever claimed it since our last life has the better right.
                 state.epoch = Epoch(0);
                 effects.say(Notice::Probed { group, state: self.group(group).state() });

@@ -58,8 +58,9 @@ pub struct Node {
     spoken: speak::Spoken,
     /// Stalled a moment ago: nothing is taken before the next tick, when all that was said meanwhile has been heard.
     listening: bool,
-    /// Heartbeats sent out of turn since the last regular one.
+    /// Heartbeats sent out of turn within the keepalive that began at `turn_since`.
     unscheduled: u8,
+    turn_since: Instant,
     /// Somebody waits for our word.
     reply_due: bool,
     /// When to leave even if not everybody has confirmed that we left, and which frame said so.
@@ -101,6 +102,7 @@ impl Node {
             spoken: speak::Spoken::default(),
             listening: false,
             unscheduled: 0,
+            turn_since: now,
             reply_due: false,
             leaving: None,
             gone: false,
@@ -123,9 +125,9 @@ impl Node {
     /// [`Input::Tick`] only, so that frames which were waiting count first.
     pub fn step(&mut self, now: Instant, input: Input<'_>, effects: &mut Effects) {
         let now = now.max(self.last_step);
-        let is_due = now >= self.next_deadline();
+        let mut is_due = now >= self.next_deadline();
         let has_stalled = self.notice_stall(now, effects);
-        self.notice_lost_quorum(now, effects);
+        is_due |= self.notice_lost_quorum(now, effects);
         self.last_step = now;
         let mut is_news = true;
         match input {

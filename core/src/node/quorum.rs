@@ -53,10 +53,11 @@ impl Node {
         votes.get(needed - 1).copied()
     }
 
-    /// Before anything else in a step: what was not renewed in time is lost, whatever waits to be heard.
-    pub(super) fn notice_lost_quorum(&mut self, now: Instant, effects: &mut Effects) {
+    /// Before anything else in a step: what was not renewed in time is lost, whatever waits to be heard. Gives whether
+    /// something is to be given up since now.
+    pub(super) fn notice_lost_quorum(&mut self, now: Instant, effects: &mut Effects) -> bool {
         if self.quorum_ends().is_some_and(|end| now < end) {
-            return;
+            return false;
         }
         if core::mem::replace(&mut self.majority.had, false) {
             effects.say(Notice::QuorumLost);
@@ -68,8 +69,10 @@ impl Node {
             Activity::Running => !(starting && group.found_running.is_some()),
             Activity::Unprobed | Activity::Probing(_) | Activity::Idle | Activity::Claiming { .. } => false,
         };
-        self.majority.lapsed |= self.groups.iter().any(ours);
+        let gives_up = !self.majority.lapsed && self.groups.iter().any(ours);
+        self.majority.lapsed |= gives_up;
         self.renew_claims();
+        gives_up
     }
 
     /// After an input was taken in.

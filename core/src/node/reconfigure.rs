@@ -73,6 +73,7 @@ impl Node {
                 origins[new] = Some(old);
             }
         }
+        let votes_end = self.ballots.shorten(now, config.intervals.deadtime);
         let kept = |member: &crate::config::MemberConfig| {
             let known = self.config.member(member.id).map(|at| self.members[usize::from(at.0)].clone());
             let mut member = known.unwrap_or_else(|| Member::new(&config, now));
@@ -87,6 +88,7 @@ impl Node {
                     origins.iter().take(config.groups.len()).map(word).collect()
                 }
             };
+            member.vote_ends = member.vote_ends.map(|end| end.min(votes_end));
             // Which places these are changes too; until the next heartbeat says it, nobody counts as unheard.
             member.hears = u16::MAX;
             if config.links != self.config.links {
@@ -103,7 +105,6 @@ impl Node {
         self.config = config;
         self.keys = keys;
         self.next_heartbeat = now;
-        self.spoke_at = now;
         Ok(())
     }
 }

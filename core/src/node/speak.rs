@@ -18,6 +18,8 @@ use crate::time::{Duration, Instant};
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub(super) struct Spoken {
     phase: Option<Phase>,
+    /// By which the others judge our silence.
+    pub(super) deadtime: Option<Duration>,
     pings: u8,
     watchdog: Option<Duration>,
     /// The members that are heard, bit by member.
@@ -31,13 +33,16 @@ pub(super) struct Spoken {
 impl Node {
     pub(super) fn speak_if_due(&mut self, now: Instant, effects: &mut Effects) {
         let scheduled = now >= self.next_heartbeat;
+        if now >= self.turn_since + self.config.intervals.keepalive {
+            (self.turn_since, self.unscheduled) = (now, 0);
+        }
         let words = self.words();
         let wanted = self.reply_due || words != self.spoken;
         let out_of_turn = wanted && self.unscheduled < MAX_UNSCHEDULED && !planted(Bug::ChangesWait);
         if !scheduled && !out_of_turn {
             return;
         }
-        self.unscheduled = if scheduled { 0 } else { self.unscheduled + 1 };
+        self.unscheduled += u8::from(!scheduled);
         self.reply_due = false;
         self.next_heartbeat = now + self.config.intervals.keepalive;
         self.spoke_at = now;
@@ -96,6 +101,7 @@ impl Node {
         let alive = |member: &Member| member.presence == Presence::Alive;
         Spoken {
             phase: Some(self.phase),
+            deadtime: Some(self.config.intervals.deadtime),
             pings: self.own_pings(),
             watchdog: self.majority.watchdog,
             heard: self

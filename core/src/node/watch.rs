@@ -15,7 +15,7 @@ impl Node {
     /// and those that are held for dead already may have come back. Says whether it was stalled.
     pub(super) fn notice_stall(&mut self, now: Instant, effects: &mut Effects) -> bool {
         let silence = now.since(self.spoke_at);
-        if silence < self.config.intervals.deadtime || self.gone || planted(Bug::StallForgotten) {
+        if silence < self.announced_deadtime() || self.gone || planted(Bug::StallForgotten) {
             return false;
         }
         effects.say(Notice::Stalled(silence));
@@ -28,6 +28,11 @@ impl Node {
         self.renew_claims();
         self.reply_due = true;
         true
+    }
+
+    /// The dead time that the others know of us: until our next heartbeat, that of the files before.
+    pub(super) fn announced_deadtime(&self) -> Duration {
+        self.spoken.deadtime.unwrap_or(self.config.intervals.deadtime)
     }
 
     /// Acknowledgements from before now are worth nothing for the claims under way.

@@ -17,6 +17,7 @@ use crate::input::{Command, Input, Outcome, Scope};
 use crate::member::Presence;
 use crate::message::{GroupState, Phase, Stance};
 use crate::notice::{Notice, ReleaseCause};
+use crate::time::Duration;
 
 const GROUP: GroupIndex = GroupIndex(0);
 
@@ -485,6 +486,18 @@ fn a_quiet_cluster_sends_one_heartbeat_a_keepalive() {
     world.run(100 * KEEPALIVE);
     let sent = world.frames_sent - before;
     assert!((198..=204).contains(&sent), "{sent} heartbeats of two nodes in 100 keepalives");
+}
+
+#[test]
+fn a_lively_time_silences_nobody() {
+    let mut world = World::started(&Setting::default());
+    // Each time there is news before the next regular heartbeat, so that this never comes.
+    for seconds in 1..100 {
+        world.run(KEEPALIVE / 2);
+        let before = world.node(0).sequence();
+        world.step(0, Input::Watchdog(Some(Duration::from_millis(1000 * seconds))));
+        assert!(world.node(0).sequence() > before, "silenced after {seconds} words");
+    }
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use super::world::{DEADTIME, INITDEAD, Setting, World};
 use crate::config::{Quorum, StopFailure};
-use crate::input::{Command, Scope};
-use crate::message::GroupState;
+use crate::ids::{GroupIndex, LinkIndex};
+use crate::input::{Command, Input, Scope};
+use crate::message::{GroupState, Phase};
 use crate::notice::{Notice, ReleaseCause};
 use crate::time::Duration;
 
@@ -32,7 +33,7 @@ fn the_minority_stops_and_the_majority_takes_over_after_the_watchdog() {
     assert_eq!(world.owners(0), [0]);
     cut_off(&mut world, 0);
     world.run_for(2 * DEADTIME, |world| world.owners(0).is_empty()).expect("ha1 stops");
-    let lost = Notice::Releasing { group: crate::ids::GroupIndex(0), cause: ReleaseCause::QuorumLost };
+    let lost = Notice::Releasing { group: GroupIndex(0), cause: ReleaseCause::QuorumLost };
     assert!(world.said(0, |notice| *notice == lost));
     let took = world.run_for(2 * WATCHDOG, |world| world.owners(0) == [1]).expect("ha2 takes over");
     assert!(took >= WATCHDOG - DEADTIME, "after {took} ms");
@@ -84,6 +85,17 @@ fn one_that_starts_alone_starts_nothing() {
     assert!(world.owners(0).is_empty());
     assert!(world.said(0, |notice| matches!(notice, Notice::NobodyFit(_))));
     assert_eq!(world.hosts[0].watchdog_fired, 0);
+}
+
+#[test]
+fn one_that_is_alone_gives_up_what_it_found_in_its_next_step() {
+    let mut world = World::new(&three());
+    world.hosts[0].runs[0] = true;
+    world.boot(0);
+    world.run_for(2 * INITDEAD, |world| world.node(0).phase() == Phase::Active).expect("it becomes active");
+    world.step(0, Input::Frame { link: LinkIndex(0), bytes: b"noise" });
+    let lost = Notice::Releasing { group: GroupIndex(0), cause: ReleaseCause::QuorumLost };
+    assert!(world.said(0, |notice| *notice == lost));
 }
 
 #[test]

@@ -284,3 +284,16 @@ proptest! {
         storm(&setting(false, auto_failback), &ops, true, dice)?;
     }
 }
+
+#[test]
+fn two_that_leave_do_not_answer_each_others_answers() {
+    let mut world = World::started(&Setting { nodes: vec!["ha1", "ha2", "ha3"], ..Setting::default() });
+    // It confirms no farewell any more, so that both wait for it.
+    world.power_cut(2);
+    let before = world.frames_sent;
+    world.order(0, 1, Command::Leave);
+    world.order(1, 2, Command::Leave);
+    world.run(KEEPALIVE);
+    let sent = world.frames_sent - before;
+    assert!(sent < 12, "{sent} heartbeats in a keepalive");
+}
