@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use heartline_sim::plan::Plan;
+use heartline_sim::plan::{Plan, Planned, SECOND};
 use heartline_sim::{Report, Summary, run, run_seed, shrink, trace};
 
 /// After so many broken seeds the rest would tell nothing new.
@@ -52,7 +52,7 @@ fn one(seed: u64, whole: bool) -> ExitCode {
     let plan = Plan::of_seed(seed);
     if whole {
         let (report, timeline) = trace(&plan);
-        println!("{:#?}\n\n{timeline}", plan.settings);
+        println!("{}\n{timeline}", plan.settings);
         return verdict(seed, &report);
     }
     let report = run(&plan);
@@ -81,8 +81,10 @@ fn explain(seed: u64, plan: &Plan, report: &Report) {
     let (short, _) = shrink(plan.clone(), violation, |plan| run(plan).violation);
     let (_, timeline) = trace(&short);
     println!("Seed {seed}: {} of {} faults are enough.\n", short.faults.len(), plan.faults.len());
-    println!("{:#?}\n", short.settings);
-    short.faults.iter().for_each(|planned| println!("{planned:?}"));
+    println!("{}", short.settings);
+    for Planned { at, fault } in &short.faults {
+        println!("{:>5}.{:06} {fault}", at / SECOND, at % SECOND);
+    }
     println!("\n{timeline}");
 }
 

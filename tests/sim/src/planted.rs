@@ -32,13 +32,6 @@ pub struct Catch {
 pub const fn expectation(bug: Bug) -> Expectation {
     let (seeds, promises): (u64, &'static [Promise]) = match bug {
         Bug::None => (0, &[]),
-        // Holes: no seed is known that catches these.
-        Bug::OneWayIsAlive
-        | Bug::OldConfirmationCounts
-        | Bug::AdoptedUnasked
-        | Bug::DifferenceUnseen
-        | Bug::VotesCountLate
-        | Bug::WatchdogAlwaysFed => (0, &[]),
         Bug::ClaimOverHolder
         | Bug::StoppingIsIdle
         | Bug::FenceForgotten
@@ -48,7 +41,11 @@ pub const fn expectation(bug: Bug) -> Expectation {
         | Bug::FailedStopIsStopped
         | Bug::HeardElsewhereIsDead
         | Bug::QuorumIgnored
-        | Bug::WatchdogNotAwaited => (500, &[Promise::OneOwner]),
+        | Bug::WatchdogNotAwaited
+        | Bug::AdoptedUnasked
+        | Bug::VotesCountLate
+        | Bug::WatchdogAlwaysFed => (500, &[Promise::OneOwner]),
+        Bug::DifferenceUnseen => (500, &[Promise::OneOwnerWhileLinked]),
         Bug::ClaimUnheard
         | Bug::TagUnchecked
         | Bug::OneLinkIsAll
@@ -61,12 +58,16 @@ pub const fn expectation(bug: Bug) -> Expectation {
         }
         Bug::FenceDelayForgotten | Bug::FenceUntold => (0, &[]),
         Bug::HolderKeeps => (500, &[Promise::Rest]),
-        Bug::OldGenerationHeard | Bug::ReplayIsNews | Bug::LateIsNews | Bug::WindowTooLong => {
-            (500, &[Promise::Robust])
-        }
-        Bug::CancelledStartStays | Bug::PartsAreNothing | Bug::RebootsForStrangers => {
-            (500, &[Promise::Known])
-        }
+        Bug::OldGenerationHeard
+        | Bug::ReplayIsNews
+        | Bug::LateIsNews
+        | Bug::WindowTooLong
+        | Bug::FarewellsEcho => (500, &[Promise::Robust]),
+        Bug::CancelledStartStays
+        | Bug::PartsAreNothing
+        | Bug::RebootsForStrangers
+        | Bug::OneWayIsAlive
+        | Bug::OldConfirmationCounts => (500, &[Promise::Known]),
     };
     Expectation { seeds, promises }
 }

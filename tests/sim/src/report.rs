@@ -30,6 +30,8 @@ pub struct Statistics {
     pub fenced: u64,
     /// Fencing devices that said they did what they did not.
     pub lies: u64,
+    /// Hosts shot by one that was without power itself by then: both shot.
+    pub races: u64,
     /// Reboots that nodes ordered of themselves.
     pub reboots: u64,
     /// Resets by watchdogs.
@@ -55,6 +57,7 @@ impl Statistics {
         self.fences += other.fences;
         self.fenced += other.fenced;
         self.lies += other.lies;
+        self.races += other.races;
         self.reboots += other.reboots;
         self.resets += other.resets;
         self.crashes += other.crashes;
@@ -136,6 +139,7 @@ impl fmt::Display for Summary {
         writeln!(f, "fences ordered          {:>12}", figures.fences)?;
         writeln!(f, "fences done             {:>12}", figures.fenced)?;
         writeln!(f, "fences that were lies   {:>12}", figures.lies)?;
+        writeln!(f, "both shot at once       {:>12}", figures.races)?;
         writeln!(f, "reboots of themselves   {:>12}", figures.reboots)?;
         writeln!(f, "resets by watchdogs     {:>12}", figures.resets)?;
         writeln!(f, "crashes                 {:>12}", figures.crashes)?;

@@ -7,7 +7,10 @@ use heartline_core::notice::Notice;
 
 use crate::plan::{MILLISECOND, Micros, SECOND, name};
 
-const COLUMN: usize = 46;
+/// The width of all columns together, and the least of one.
+const WIDTH: usize = 192;
+const COLUMN_MIN: usize = 30;
+const COLUMN_MAX: usize = 46;
 
 /// The timeline of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,36 +65,38 @@ impl Timeline {
 
 impl fmt::Display for Timeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>12} ", "seconds")?;
-        (0..self.hosts).try_for_each(|host| write!(f, "| {:<COLUMN$} ", name(host)))?;
-        writeln!(f)?;
+        let width = (WIDTH / self.hosts.max(1)).clamp(COLUMN_MIN, COLUMN_MAX);
+        let row = |moment: &str, cell: &dyn Fn(usize) -> String| {
+            let mut row = format!("{moment:>12} ");
+            for host in 0..self.hosts {
+                let _ = write!(row, "| {:<width$} ", cell(host));
+            }
+            row.truncate(row.trim_end().len());
+            row
+        };
+        writeln!(f, "{}", row("seconds", &|host| name(host).to_owned()))?;
         for line in &self.lines {
-            let (seconds, rest) = (line.at / SECOND, line.at % SECOND);
+            let moment = format!("{}.{:06}", line.at / SECOND, line.at % SECOND);
             let Some(host) = line.host else {
-                writeln!(f, "{seconds:>5}.{rest:06} ==== {}", line.text)?;
+                writeln!(f, "{moment:>12} ==== {}", line.text)?;
                 continue;
             };
-            for (number, part) in folded(&line.text).into_iter().enumerate() {
-                match number {
-                    0 => write!(f, "{seconds:>5}.{rest:06} ")?,
-                    _ => write!(f, "{:>12} ", "")?,
-                }
-                for column in 0..self.hosts {
-                    write!(f, "| {:<COLUMN$} ", if column == host { part.as_str() } else { "" })?;
-                }
-                writeln!(f)?;
+            for (number, part) in folded(&line.text, width).iter().enumerate() {
+                let moment = if number == 0 { moment.as_str() } else { "" };
+                let cell = |column| if column == host { part.clone() } else { String::new() };
+                writeln!(f, "{}", row(moment, &cell))?;
             }
         }
         Ok(())
     }
 }
 
-/// A text in lines no longer than a column.
-fn folded(text: &str) -> Vec<String> {
+/// A text in lines no longer than a column, if its words are not.
+fn folded(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let Some(line) = lines.last_mut() else { break };
-        if !line.is_empty() && line.len() + word.len() >= COLUMN {
+        if !line.is_empty() && line.len() + word.len() >= width {
             lines.push(format!("  {word}"));
         } else {
             let space = if line.is_empty() { "" } else { " " };

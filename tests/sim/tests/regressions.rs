@@ -1,11 +1,11 @@
 //! What the simulator once found, as small plans of its own: they must not depend on how seeds are drawn.
 
-use heartline_core::config::{Intervals, Policy, StopFailure};
+use heartline_core::config::{Intervals, Policy, Quorum, StopFailure};
 use heartline_core::seal::Method;
 use heartline_core::time::Duration;
 use heartline_sim::plan::{
     Fault, GroupSettings, HostSettings, LinkSettings, MILLISECOND, Micros, Plan, Planned, SECOND, Settings,
-    Times,
+    Times, Words,
 };
 use heartline_sim::trace;
 
@@ -59,4 +59,27 @@ fn an_old_farewell_found_after_a_stall_starts_nothing() {
         (40, Fault::Stop { host: 0, back: 10 * SECOND }),
     ];
     keeps_all_promises(&pair(), &faults);
+}
+
+/// The new files come first after the pause: they must not hide it, else the other is dead for the silence of the pause.
+#[test]
+fn files_that_changed_during_a_pause_do_not_hide_it() {
+    // The files are read again at the end of the storm, right after the machine runs again.
+    let reload = Fault::Reload { host: 0, words: Words::OtherGroup(0), lasts: 300 * SECOND };
+    let pause = Fault::PauseHost { host: 0, clock_stops: false, lasts: 300 * SECOND };
+    keeps_all_promises(&pair(), &[(30, reload), (40, pause), (50, reload)]);
+}
+
+/// The votes from before the change are worth no more than the dead time that the others know since then.
+#[test]
+fn a_shorter_dead_time_shortens_the_votes() {
+    let mut settings = pair();
+    settings.hosts.push(settings.hosts[0].clone());
+    settings.policy.quorum = Quorum::Majority;
+    settings.watchdog = Some(5 * SECOND);
+    let faults = [
+        (30, Fault::Reload { host: 0, words: Words::Slower(8), lasts: 30 * SECOND }),
+        (62, Fault::Isolate { host: 0, lasts: 60 * SECOND }),
+    ];
+    keeps_all_promises(&settings, &faults);
 }

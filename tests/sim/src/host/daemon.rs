@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 
 use heartline_core::framing::{Deframer, FRAME_BYTES_MAX};
-use heartline_core::ids::{JobId, OrderId};
+use heartline_core::ids::{JobId, LinkIndex, MemberIndex, OrderId};
 use heartline_core::input::Outcome;
+use heartline_core::member::{Member, Presence};
 use heartline_core::{Input, Node};
 
-use crate::plan::{Micros, Words};
+use crate::plan::{HOSTS_MAX, Micros, Words};
 use crate::truth::Conduct;
 use crate::wire::{FrameId, Origin};
 
@@ -39,10 +40,7 @@ pub(crate) struct Daemon {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Heard {
     pub(crate) at: Micros,
-    pub(crate) generation: u32,
-    pub(crate) sequence: u64,
-    /// The dead time that its sender lived by.
-    pub(crate) deadtime: Micros,
+    pub(crate) origin: Origin,
 }
 
 /// One socket or line.
@@ -74,7 +72,18 @@ impl Daemon {
         }
     }
 
-    /// An input that means nothing to the core.
-    pub(crate) const NOTHING: Input<'static> =
-        Input::JobEnded { job: JobId(u32::MAX), outcome: Outcome::NotRunning };
+    /// Of each host, the generation that it has really heard and does not hold for dead; 0 of the others.
+    pub(crate) fn hears(&self) -> [u32; HOSTS_MAX] {
+        let mut hears = [0; HOSTS_MAX];
+        for (at, (heard, hears)) in (0..).zip(self.heard.iter().zip(&mut hears)) {
+            let there = |member: &Member| matches!(member.presence(), Presence::Alive | Presence::Left);
+            if let Some(heard) = heard.filter(|_| self.node.member(MemberIndex(at)).is_some_and(there)) {
+                *hears = heard.origin.generation;
+            }
+        }
+        hears
+    }
+
+    /// An input that means nothing to the core, and leaves it nothing to decide: there is no such link.
+    pub(crate) const NOTHING: Input<'static> = Input::Frame { link: LinkIndex(u8::MAX), bytes: &[] };
 }

@@ -45,6 +45,8 @@ pub(crate) struct Host {
     pub(crate) stalled_since: Option<Micros>,
     /// When the last stall ended that lasted for its own dead time and that its clock has seen.
     pub(crate) long_stall_ended: Micros,
+    /// When the last pause ended in which its clock stood still: it cannot know for how long it was away.
+    pub(crate) lost_time_at: Option<Micros>,
     /// Of a paused machine: since when, until when, and whether its clock stands still.
     pub(crate) paused: Option<(Micros, Micros, bool)>,
     /// By place, see [`Host::place`].

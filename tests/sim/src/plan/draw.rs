@@ -183,6 +183,7 @@ fn fault(dice: &mut Dice, settings: &Settings, kind: Kind) -> Fault {
         Kind::Sever => Fault::Sever { link: link(dice, settings, any_link), lasts },
         Kind::Isolate => Fault::Isolate { host, lasts },
         Kind::Part => Fault::Part { hosts: [host, other], lasts },
+        Kind::OneWay => Fault::OneWay { from: host, to: other, lasts },
         Kind::Flap => Fault::Flap {
             link: link(dice, settings, any_link),
             period: dice.between(lasts / 50 + MILLISECOND, lasts / 2 + 2 * MILLISECOND),
@@ -244,7 +245,10 @@ fn fault(dice: &mut Dice, settings: &Settings, kind: Kind) -> Fault {
             Fault::Device { host, behaviour: behaviour(dice, true), lasts: dice.between(10, 600) * SECOND }
         }
         Kind::Watchdog => Fault::Watchdog { host },
-        Kind::Order => Fault::Order { host, command: command(dice, group) },
+        Kind::Order => {
+            let command = command(dice, group);
+            Fault::Order { host, command, times: if dice.permille(50) { 12 } else { 1 } }
+        }
         Kind::Stop => Fault::Stop { host, back: lasts },
         Kind::Reload => Fault::Reload { host, words: words(dice, group), lasts },
         Kind::PingLost => Fault::PingLost { host, ping: dice.index(settings.pings), lasts },

@@ -1,9 +1,11 @@
 //! Everything that can go wrong, and what operators do meanwhile. A fault that lasts carries its own length, so that it
 //! can be taken out of a plan as a whole; none outlives the storm.
 
+use std::fmt;
+
 use heartline_core::input::Command;
 
-use super::Micros;
+use super::{MILLISECOND, Micros, SECOND, name};
 
 /// A fault and its time.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +29,8 @@ pub enum Fault {
     Isolate { host: usize, lasts: Micros },
     /// Two hosts do not reach each other on any link; others reach both.
     Part { hosts: [usize; 2], lasts: Micros },
+    /// Nothing reaches a host from another on any link; the other way all passes.
+    OneWay { from: usize, to: usize, lasts: Micros },
     /// A link works and does not in turn, each for half a period.
     Flap { link: usize, period: Micros, lasts: Micros },
     /// A network loses, doubles, delays and corrupts datagrams; chances in a thousand.
@@ -55,8 +59,8 @@ pub enum Fault {
     Device { host: usize, behaviour: Behaviour, lasts: Micros },
     /// A host's hardware watchdog resets it, though it was fed.
     Watchdog { host: usize },
-    /// An operator asks for something.
-    Order { host: usize, command: Command },
+    /// An operator asks for something; an impatient one many times.
+    Order { host: usize, command: Command, times: u32 },
     /// An operator stops the daemon and starts it again later.
     Stop { host: usize, back: Micros },
     /// One host's files change, and change back later.
@@ -127,6 +131,7 @@ pub enum Kind {
     Sever,
     Isolate,
     Part,
+    OneWay,
     Flap,
     Weather,
     Noise,
@@ -148,11 +153,12 @@ pub enum Kind {
 }
 
 /// All kinds, in the order of their numbers.
-pub const KINDS: [Kind; 22] = [
+pub const KINDS: [Kind; 23] = [
     Kind::Cut,
     Kind::Sever,
     Kind::Isolate,
     Kind::Part,
+    Kind::OneWay,
     Kind::Flap,
     Kind::Weather,
     Kind::Noise,
@@ -182,6 +188,7 @@ impl Fault {
             Self::Sever { .. } => Kind::Sever,
             Self::Isolate { .. } => Kind::Isolate,
             Self::Part { .. } => Kind::Part,
+            Self::OneWay { .. } => Kind::OneWay,
             Self::Flap { .. } => Kind::Flap,
             Self::Weather { .. } => Kind::Weather,
             Self::Noise { .. } => Kind::Noise,
@@ -201,5 +208,42 @@ impl Fault {
             Self::Reload { .. } => Kind::Reload,
             Self::PingLost { .. } => Kind::PingLost,
         }
+    }
+}
+
+/// For people who read about a run: the names of hosts, and spans in seconds.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let debug = format!("{self:?}").replace([',', '{', '}', '[', ']'], " ");
+        let mut field = "";
+        for (at, word) in debug.split_whitespace().enumerate() {
+            let space = if at == 0 { "" } else { " " };
+            match (field, word.parse::<u64>()) {
+                ("host:" | "hosts:" | "from:" | "to:", Ok(host)) => {
+                    write!(f, "{space}{}", name(usize::try_from(host).unwrap_or(0)))?;
+                }
+                ("lasts:" | "off:" | "back:" | "up:" | "period:" | "delay:", Ok(span)) => {
+                    write!(f, "{space}{}.{:03} s", span / SECOND, span % SECOND / MILLISECOND)?;
+                }
+                _ => {
+                    write!(f, "{space}{word}")?;
+                    field = word;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_told_with_names_and_seconds() {
+        let part = Fault::Part { hosts: [0, 2], lasts: 12 * SECOND + 345_678 };
+        assert_eq!(part.to_string(), "Part hosts: ha1 ha3 lasts: 12.345 s");
+        let cut = Fault::Cut { link: 1, from: 1, to: 0, lasts: SECOND };
+        assert_eq!(cut.to_string(), "Cut link: 1 from: ha2 to: ha1 lasts: 1.000 s");
     }
 }

@@ -8,7 +8,7 @@ mod majority;
 mod settings;
 
 pub use faults::{Behaviour, Fault, Forgery, KINDS, Kind, Planned, Reading, Task};
-pub use settings::{GroupSettings, HostSettings, LinkSettings, Settings, Times, Words, name};
+pub use settings::{GroupSettings, HOSTS_MAX, HostSettings, LinkSettings, Settings, Times, Words, name};
 
 /// Microseconds, of true time unless a host's clock is named.
 pub type Micros = u64;

@@ -1,13 +1,18 @@
 //! The cluster of a run: its nodes, groups, links and times, and how they become configurations of the core.
 
+use std::fmt;
+
 use heartline_core::config::{Config, ConfigError, Intervals, Parts, Policy, Quorum, StopFailure};
 use heartline_core::seal::{Key, KeyError, KeyRing, Method};
 use heartline_core::time::Duration;
 
-use super::Micros;
+use super::{MILLISECOND, Micros};
+
+/// The most hosts of a cluster.
+pub const HOSTS_MAX: usize = 5;
 
 /// Names in the order that the core sorts them in, so that a host's number is its member index.
-const NAMES: [&str; 5] = ["ha1", "ha2", "ha3", "ha4", "ha5"];
+const NAMES: [&str; HOSTS_MAX] = ["ha1", "ha2", "ha3", "ha4", "ha5"];
 const WORDS: [&str; 6] = ["10.0.0.1 httpd", "10.0.0.2 mysql", "10.0.0.3 named", "nfs", "samba", "squid"];
 /// What a line says for a while instead: another service.
 const OTHER_WORDS: [&str; 6] =
@@ -100,6 +105,15 @@ pub enum Words {
     Slower(u8),
 }
 
+impl Words {
+    /// Whether these name the same resources as others.
+    #[must_use]
+    pub fn agree_with(self, other: Self) -> bool {
+        let changed = |words| if let Self::OtherGroup(group) = words { Some(group) } else { None };
+        changed(self) == changed(other)
+    }
+}
+
 impl Settings {
     /// The configuration of one host.
     ///
@@ -172,6 +186,44 @@ impl Settings {
     #[must_use]
     pub fn reboots_on_stop_failure(&self) -> bool {
         self.policy.stop_failure == StopFailure::Reboot
+    }
+}
+
+/// For people who read about a run.
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, host) in self.hosts.iter().enumerate() {
+            let Intervals { keepalive, deadtime, initdead, .. } = host.intervals;
+            let (keepalive, deadtime, initdead) = (keepalive.millis(), deadtime.millis(), initdead.millis());
+            write!(
+                f,
+                "{}: keepalive {keepalive} ms, deadtime {deadtime} ms, initdead {initdead} ms, ",
+                name(at)
+            )?;
+            writeln!(f, "clock {:+} ppm, on at {} ms", host.drift, host.first_boot / MILLISECOND)?;
+        }
+        for (at, link) in self.links.iter().enumerate() {
+            match link {
+                LinkSettings::Datagram { delay, jitter } => {
+                    writeln!(f, "link {at}: network, {delay} to {} us", delay + jitter)?;
+                }
+                LinkSettings::Serial { ends: [one, other], baud } => {
+                    writeln!(f, "link {at}: cable between {} and {}, {baud} baud", name(*one), name(*other))?;
+                }
+            }
+        }
+        for (at, group) in self.groups.iter().enumerate() {
+            writeln!(f, "group {at}: prefers {}", name(group.preferred))?;
+        }
+        writeln!(f, "policy: {:?}", self.policy)?;
+        if let Some(timeout) = self.watchdog {
+            writeln!(f, "watchdogs: {} ms", timeout / MILLISECOND)?;
+        }
+        let Times { start, stop, probe, fence, boot, limit } = self.times;
+        let millis = [start, stop, probe, fence, boot, limit].map(|span| span / MILLISECOND);
+        let [start, stop, probe, fence, boot, limit] = millis;
+        write!(f, "at most, in ms: start {start}, stop {stop}, probe {probe}, fence {fence}, boot {boot}, ")?;
+        writeln!(f, "limit of a job {limit}; {} ping nodes, frames closed by {:?}", self.pings, self.method)
     }
 }
 

@@ -9,9 +9,10 @@ use heartline_core::Node;
 use heartline_core::ids::{GroupIndex, MemberIndex};
 use heartline_core::message::{GroupReport, Phase};
 use heartline_core::notice::Notice;
+use heartline_core::time::{Duration, Instant};
 
 use super::Promise;
-use crate::plan::{Micros, name};
+use crate::plan::name;
 
 /// So many heartbeats out of turn the core allows in a row.
 const OUT_OF_TURN_MAX: u8 = heartline_core::limits::MAX_UNSCHEDULED - 1;
@@ -21,7 +22,10 @@ const OUT_OF_TURN_MAX: u8 = heartline_core::limits::MAX_UNSCHEDULED - 1;
 pub(crate) struct Conduct {
     ours: u32,
     failed: u32,
-    spoke_at: Micros,
+    /// By the node's own clock.
+    spoke_at: Instant,
+    /// Heartbeats out of turn within the keepalive that began then.
+    turn_since: Instant,
     out_of_turn: u8,
 }
 
@@ -31,11 +35,15 @@ impl Conduct {
         self.failed = 0;
     }
 
-    /// A heartbeat leaves.
-    pub(crate) fn spoke(&mut self, now: Micros, keepalive: Micros) {
-        let regular = now >= self.spoke_at + keepalive - keepalive / 500;
-        self.out_of_turn = if regular { 0 } else { self.out_of_turn.saturating_add(1) };
+    /// A heartbeat leaves. Gives what is wrong about that: so many out of turn are no news but an echo.
+    pub(crate) fn spoke(&mut self, host: usize, now: Instant, keepalive: Duration) -> Option<String> {
+        let regular = now >= self.spoke_at + keepalive;
+        if now >= self.turn_since + keepalive {
+            (self.turn_since, self.out_of_turn) = (now, 0);
+        }
+        self.out_of_turn = self.out_of_turn.saturating_add(u8::from(!regular));
         self.spoke_at = now;
+        (self.out_of_turn >= OUT_OF_TURN_MAX).then(|| format!("{} says more than it has to say", name(host)))
     }
 
     /// Judges a claim that its own step did not say.

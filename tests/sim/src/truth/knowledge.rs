@@ -3,9 +3,13 @@
 //! A node that runs without a stall and has looked at a group does not call it idle while something of it is present.
 //! Excused: what others than the daemon started after the look, and what a probe denied. A reboot is ordered in the same
 //! step as the notice of the stop that failed, a fence in the same step as the notice that it begins.
+//!
+//! And nobody is taken to hear a node whose newest frame was not sent while its sender had heard this life of the node and
+//! did not hold it for dead.
 
 use heartline_core::Effect;
 use heartline_core::effect::Work;
+use heartline_core::ids::MemberIndex;
 use heartline_core::notice::Notice;
 
 use crate::host::Service;
@@ -24,6 +28,17 @@ pub(crate) fn unknown_service(world: &World, host: usize) -> Option<String> {
     let (place, service) = here.services.iter().enumerate().find(unknown)?;
     let group = place % world.settings().groups.len();
     Some(format!("{} does not know that group {group} is {:?} there", name(host), service.presence))
+}
+
+/// Judges what a node makes of another that it has just heard.
+pub(crate) fn unheard(world: &World, host: usize, other: usize) -> Option<String> {
+    let daemon = world.host(host).daemon.as_ref()?;
+    let node = &daemon.node;
+    let believed = node.member(MemberIndex(u8::try_from(other).unwrap_or(u8::MAX)))?.hears_us();
+    let said = daemon.heard[other].map_or(0, |heard| heard.origin.hears[host]);
+    (believed && said != node.generation().0).then(|| {
+        format!("{} takes {} to hear it, which did not say so of this life", name(host), name(other))
+    })
 }
 
 /// The reasons that one step has given so far.

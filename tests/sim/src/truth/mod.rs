@@ -4,6 +4,7 @@
 mod conduct;
 mod forgery;
 mod knowledge;
+mod majority;
 mod movement;
 mod overlap;
 mod rest;
@@ -15,9 +16,10 @@ use crate::plan::Micros;
 
 pub(crate) use conduct::{Conduct, word};
 pub(crate) use forgery::differs;
-pub(crate) use knowledge::{Reasons, unknown_service};
+pub(crate) use knowledge::{Reasons, unheard, unknown_service};
+pub(crate) use majority::{fed_in_vain, outvoted};
 pub(crate) use movement::unfounded;
-pub(crate) use overlap::{begins, lasts};
+pub(crate) use overlap::{begins, differs_from, lasts};
 pub(crate) use rest::unrest;
 pub(crate) use takeover::{false_death, late, time_allowed};
 

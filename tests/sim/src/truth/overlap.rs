@@ -1,14 +1,18 @@
-//! Promises 1, 2 and, for starts, 3: who may have a group at the same time as another.
+//! Promises 1, 2 and, for starts, 3: who may have a group at the same time as another. To adopt what was found running
+//! is as much as a start.
 //!
 //! 1. With fencing or quorum, no start begins while something of the group is present on another host. Excused: what a
 //!    fencing device claimed to have shot and did not, be it the other host or the one that starts, what others than the
-//!    daemon started, and what a probe denied.
+//!    daemon started, what its files did not name any more when it started, and what a probe denied.
 //! 2. Without them the same holds for two hosts that are *linked*: some link between them has had nothing wrong with it,
 //!    in both directions, and both daemons have run without a stall, for twice the longer dead time. Two that were not, and
 //!    run the same group, must end that within the same time and a stop once they are linked, unless the group cannot be
 //!    stopped and its node says so.
+//!    Nor does a start begin while the newest word of another that is alive says that its files differ.
 //! 3. Linked or not: no start while a host has the group from which a frame was taken in within its dead time.
 
+use heartline_core::ids::MemberIndex;
+use heartline_core::member::Presence;
 use heartline_core::message::GroupState;
 
 use super::Promise;
@@ -16,6 +20,21 @@ use crate::host::{Host, Service};
 use crate::plan::{Micros, SECOND, Settings, name};
 use crate::wire::Direction;
 use crate::world::World;
+
+/// Judges a start by what the others that are alive said last of their files: while those differ nobody takes anything,
+/// for one service may have two names.
+pub(crate) fn differs_from(world: &World, host: usize) -> Option<String> {
+    let daemon = world.host(host).daemon.as_ref()?;
+    let alive = |other: &usize| {
+        let member = daemon.node.member(MemberIndex(u8::try_from(*other).unwrap_or(u8::MAX)));
+        member.is_some_and(|member| member.presence() == Presence::Alive)
+    };
+    let differs = |other: &usize| {
+        daemon.heard[*other].is_some_and(|heard| !heard.origin.words.agree_with(daemon.in_force))
+    };
+    let other = (0..world.hosts()).filter(alive).find(differs)?;
+    Some(format!("{} starts a group though {} says that its files differ", name(host), name(other)))
+}
 
 /// Since when some link between two hosts and both daemons have been well; nothing while they are not.
 fn linked_since(world: &World, one: usize, other: usize) -> Option<Micros> {
@@ -107,7 +126,7 @@ fn words(world: &World, place: usize) -> String {
 
 fn heard_lately(world: &World, host: usize, other: usize) -> bool {
     let Some(daemon) = &world.host(host).daemon else { return false };
-    daemon.heard[other].is_some_and(|heard| world.now() < heard.at + unhurried(heard.deadtime))
+    daemon.heard[other].is_some_and(|heard| world.now() < heard.at + unhurried(heard.origin.deadtime))
 }
 
 /// A span as the fastest clock shows it: what has not passed by this is not over on any host.

@@ -19,7 +19,7 @@ pub(crate) fn false_death(world: &World, host: usize, member: MemberIndex) -> Op
     let daemon = world.host(host).daemon.as_ref()?;
     let intervals: &Intervals = daemon.node.config().intervals();
     let (since, limit) = match daemon.heard.get(other)? {
-        Some(heard) => (heard.at, heard.deadtime),
+        Some(heard) => (heard.at, heard.origin.deadtime),
         None => (daemon.born, intervals.initdead.micros()),
     };
     let since = since.max(world.host(host).long_stall_ended);

@@ -1,6 +1,6 @@
 //! The bytes that are under way, in a pool that is used again and again.
 
-use crate::plan::Micros;
+use crate::plan::{HOSTS_MAX, Micros, Words};
 
 /// A place in the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,17 @@ pub(crate) struct Origin {
     pub(crate) sequence: u64,
     /// The dead time that the sender lives by.
     pub(crate) deadtime: Micros,
+    /// Of each host, the generation that the sender had really heard and did not hold for dead; 0 of the others.
+    pub(crate) hears: [u32; HOSTS_MAX],
+    /// What the sender's files say.
+    pub(crate) words: Words,
+}
+
+impl Origin {
+    /// What later frames have more of.
+    pub(crate) const fn number(&self) -> (u32, u64) {
+        (self.generation, self.sequence)
+    }
 }
 
 /// Some bytes under way.

@@ -123,6 +123,7 @@ impl World {
 
     pub(super) fn shoot(&mut self, victim: usize, by: usize) {
         self.tell(victim, || format!("is shot by {}", name(by)));
+        self.statistics.races += u64::from(self.hosts[by].machine == Machine::Off);
         self.disturb(SECOND);
         let off = self.hosts[victim].dice.between(100 * MILLISECOND, 5 * SECOND);
         self.lose_power(victim, off);

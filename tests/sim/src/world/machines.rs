@@ -138,6 +138,11 @@ impl World {
             pending: None,
             heard: vec![None; self.plan.settings.hosts.len()],
         }));
+        // Of what the files did not name any more when it started, it cannot know.
+        let unnamed: Vec<usize> = (0..here.services.len()).filter(|at| here.state(*at).is_none()).collect();
+        for place in unnamed {
+            here.services[place].hidden |= here.services[place].is_present();
+        }
         let (life, generation) = (here.lives, here.generation);
         if !here.ping_lost_until.is_empty() {
             self.queue.push(self.now + MILLISECOND, Event::Pings { host: small(host), life });
@@ -178,6 +183,7 @@ impl World {
             if clock_stops {
                 here.clock.stood_still(since, now);
                 here.stalled_since = None;
+                here.lost_time_at = Some(now);
             }
         }
         if here.is_frozen(now) || here.daemon.is_none() {

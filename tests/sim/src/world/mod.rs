@@ -113,6 +113,7 @@ impl World {
                 stalled_until: 0,
                 stalled_since: None,
                 long_stall_ended: 0,
+                lost_time_at: None,
                 paused: None,
                 services: vec![Service::STOPPED; 2 * settings.groups.len()],
                 children: Vec::new(),
@@ -253,7 +254,7 @@ impl World {
             self.coverage.look_at(host, &daemon.node);
         }
         let mut reasons = truth::Reasons::default();
-        let mut claims = false;
+        let (mut claims, mut speaks) = (false, false);
         for effect in effects.iter() {
             if let Some(what) = reasons.take(&effect) {
                 self.broken(Promise::Known, what);
@@ -264,6 +265,7 @@ impl World {
                     // It is no longer than the longest frame.
                     let _ = self.outbox.frame.extend_from_slice(effects.frame());
                     self.outbox.transmit = true;
+                    speaks = true;
                 }
                 Effect::Leave => self.outbox.leave = true,
                 Effect::Notice(notice) => {
@@ -274,13 +276,20 @@ impl World {
             }
         }
         self.effects = Some(effects);
-        self.judge_speech(host, claims);
+        if let Some(what) = truth::outvoted(self, host) {
+            self.broken(Promise::OneOwner, what);
+        }
+        self.judge_speech(host, claims, speaks);
     }
 
-    fn judge_speech(&mut self, host: usize, claims: bool) {
-        let Some(daemon) = &mut self.hosts[host].daemon else { return };
-        if self.outbox.transmit {
-            daemon.conduct.spoke(self.now, daemon.node.config().intervals().keepalive.micros());
+    fn judge_speech(&mut self, host: usize, claims: bool, speaks: bool) {
+        let here = &mut self.hosts[host];
+        let Some(daemon) = &mut here.daemon else { return };
+        if speaks {
+            let keepalive = daemon.node.config().intervals().keepalive;
+            if let Some(what) = daemon.conduct.spoke(host, here.clock.read(self.now), keepalive) {
+                self.broken(Promise::Robust, what);
+            }
         } else if let Some(what) = daemon.conduct.unsaid(host).filter(|_| claims) {
             self.broken(Promise::InTime, what);
         }
@@ -311,10 +320,18 @@ impl World {
             // Whatever it was, it is the node's own from now on.
             Notice::Adopted { group, .. } => {
                 let place = self.hosts[host].place(usize::from(group.0));
+                if let Some((promise, what)) = truth::begins(self, host, place) {
+                    self.broken(promise, what);
+                }
                 self.hosts[host].services[place].hidden = false;
             }
             Notice::Claiming { .. } => self.moves += 1,
-            Notice::Starting { .. } => self.statistics.starts += 1,
+            Notice::Starting { .. } => {
+                self.statistics.starts += 1;
+                if let Some(what) = truth::differs_from(self, host) {
+                    self.broken(Promise::OneOwnerWhileLinked, what);
+                }
+            }
             Notice::Unprotected { .. } => self.statistics.takeovers += 1,
             Notice::Fenced { .. } => self.statistics.fenced += 1,
             _ => {}
@@ -354,7 +371,12 @@ impl World {
                 self.tell(host, || format!("announces group {}", group.0));
             }
             Effect::Answer { id, answer } => self.answered(host, id, answer),
-            Effect::FeedWatchdog => self.feed_watchdog(host),
+            Effect::FeedWatchdog => {
+                if let Some(what) = truth::fed_in_vain(self, host) {
+                    self.broken(Promise::OneOwner, what);
+                }
+                self.feed_watchdog(host);
+            }
             Effect::Reboot(group) => {
                 let conduct = self.hosts[host].daemon.as_ref().map(|daemon| &daemon.conduct);
                 if let Some(what) = conduct.and_then(|conduct| conduct.reboot(host, group)) {

@@ -14,7 +14,7 @@ impl World {
     /// Lets a fault of the plan happen, if it can as things are.
     pub(super) fn strike(&mut self, at: usize) {
         let fault = self.plan.faults[at].fault;
-        self.timeline.tell(self.now, None, || format!("FAULT {fault:?}"));
+        self.timeline.tell(self.now, None, || format!("FAULT {fault}"));
         let judged = self.crash_to_judge(at);
         if self.let_happen(fault) {
             self.statistics.faults[fault.kind() as usize] += 1;
@@ -50,6 +50,10 @@ impl World {
                 let until = self.lasting(lasts);
                 let between = |_, from, to| (from, to) == (one, other) || (from, to) == (other, one);
                 self.each_direction(between, |direction| direction.cut(until))
+            }
+            Fault::OneWay { from, to, lasts } => {
+                let until = self.lasting(lasts);
+                self.each_direction(|_, a, b| (a, b) == (from, to), |direction| direction.cut(until))
             }
             Fault::Flap { link, period, lasts } => {
                 let (now, until) = (self.now, self.lasting(lasts));
@@ -105,7 +109,9 @@ impl World {
                 true
             }
             Fault::Watchdog { host } => self.reset(host),
-            Fault::Order { host, command } => self.order(host, command),
+            Fault::Order { host, command, times } => {
+                (0..times).fold(false, |told, _| self.order(host, command) || told)
+            }
             Fault::Stop { host, back } => {
                 let told = self.order(host, Command::Leave);
                 if told {

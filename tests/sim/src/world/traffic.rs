@@ -65,6 +65,8 @@ impl World {
             generation: daemon.node.generation().0,
             sequence: daemon.node.sequence().0,
             deadtime: daemon.node.config().intervals().deadtime.micros(),
+            hears: daemon.hears(),
+            words: daemon.in_force,
         };
         let bytes = self.outbox.frame.clone();
         for link in 0..self.plan.settings.links.len() {
@@ -210,7 +212,8 @@ impl World {
             let sender = usize::from(origin.from);
             let before = self.hosts[host].daemon.as_ref().and_then(|daemon| {
                 let heard = daemon.heard[sender]?;
-                let late = heard.generation == origin.generation && heard.sequence > origin.sequence;
+                let known = heard.origin;
+                let late = known.generation == origin.generation && known.sequence > origin.sequence;
                 late.then(|| truth::word(&daemon.node, sender))
             });
             self.take_in(host, origin);
@@ -219,6 +222,9 @@ impl World {
                 self.tape.record(|| Recorded { link, to, life, origin, bytes: frame.bytes.clone() });
             }
             self.step(host, input);
+            if let Some(what) = truth::unheard(self, host, sender) {
+                self.broken(Promise::Known, what);
+            }
             let after = self.hosts[host].daemon.as_ref().map(|daemon| &daemon.node);
             if before.is_some_and(|before| after.is_some_and(|node| truth::word(node, sender) != before)) {
                 self.broken(Promise::Robust, "a frame that came late counts as news".to_owned());
@@ -234,15 +240,8 @@ impl World {
     fn take_in(&mut self, host: usize, origin: Origin) {
         let Some(daemon) = &mut self.hosts[host].daemon else { return };
         let known = &mut daemon.heard[usize::from(origin.from)];
-        let fresh = Heard {
-            at: self.now,
-            generation: origin.generation,
-            sequence: origin.sequence,
-            deadtime: origin.deadtime,
-        };
-        let newer = |heard: &Heard| (heard.generation, heard.sequence) < (origin.generation, origin.sequence);
-        if known.as_ref().is_none_or(newer) {
-            *known = Some(fresh);
+        if known.is_none_or(|heard| heard.origin.number() < origin.number()) {
+            *known = Some(Heard { at: self.now, origin });
         }
     }
 
@@ -292,9 +291,11 @@ impl World {
             let here = (recorded.link, recorded.to) == (small(link), small(to));
             let heard = daemon.heard[usize::from(origin.from)].filter(|_| here);
             heard.is_some_and(|heard| match forgery {
-                Forgery::EarlierLife => origin.generation < heard.generation,
+                Forgery::EarlierLife => origin.generation < heard.origin.generation,
                 // What this life has not taken in is not a replay to it but a frame that comes late.
-                Forgery::Replay => origin.generation == heard.generation && recorded.life == daemon.life,
+                Forgery::Replay => {
+                    origin.generation == heard.origin.generation && recorded.life == daemon.life
+                }
                 _ => true,
             })
         };
