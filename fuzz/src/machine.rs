@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
-use heartline::config::system::{FileInfo, FileKind, Interface, System};
+use heartline::config::system::{Account, FileInfo, FileKind, Interface, System};
 
 /// Where its configuration is.
 pub const DIRECTORY: &str = "/etc/ha.d";
@@ -74,12 +74,16 @@ impl System for Machine<'_> {
         1000
     }
 
-    fn user_exists(&self, user: &str) -> bool {
-        ["root", "hacluster", "0"].contains(&user)
+    fn account(&self, user: &str) -> Option<Account> {
+        ["root", "hacluster", "0"].contains(&user).then_some(Account { uid: 0, gid: 0 })
     }
 
     fn group_exists(&self, group: &str) -> bool {
         ["root", "haclient", "0"].contains(&group)
+    }
+
+    fn names_in(&self, _: &Path) -> io::Result<Vec<String>> {
+        nothing()
     }
 
     fn interfaces(&self) -> io::Result<Vec<Interface>> {

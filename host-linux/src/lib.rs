@@ -4,6 +4,7 @@
 pub mod addresses;
 pub mod agents;
 pub mod cli;
+pub mod clients;
 pub mod clock;
 pub mod config;
 pub mod control;
@@ -12,6 +13,7 @@ pub mod demo;
 pub mod durable;
 pub mod fence;
 pub mod flight;
+pub mod hooks;
 pub mod log;
 pub mod media;
 pub mod resources;

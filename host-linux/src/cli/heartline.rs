@@ -13,7 +13,7 @@ use super::status::{Palette, render_status};
 use super::transfer::{Patience, carry_out, show_step, unanswered};
 use super::{Output, background, check, replay, serial_test};
 use crate::control::{Client, Request, Scope};
-use crate::{agents, daemon, demo};
+use crate::{agents, clients, daemon, demo};
 
 /// How long `status` waits for a daemon that is there and does not answer.
 const STATUS_LIMIT: Duration = Duration::from_secs(5);
@@ -88,6 +88,15 @@ enum Command {
     Replay(replay::Options),
     /// Run the daemon in the foreground.
     Daemon(Daemon),
+    /// Become a user, then a command: how the daemon starts what `respawn` and `failfast` lines ask for.
+    #[command(hide = true)]
+    Client {
+        /// The user, name or number.
+        user: String,
+        /// The command with its arguments, for a shell.
+        #[arg(allow_hyphen_values = true)]
+        command: String,
+    },
     /// Run a built-in resource agent as the daemon does: arguments, then a verb.
     #[command(hide = true)]
     Agent {
@@ -184,6 +193,10 @@ pub(super) fn run(words: Vec<OsString>, places: &Places) -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Replay(options) => replay::run(&options, &places.state_dir).print(),
         Command::Daemon(options) => run_daemon(options, places),
+        Command::Client { user, command } => {
+            let error = clients::launch(&user, &command);
+            Output::bad(126, format!("{error}\n")).print()
+        }
         Command::Agent { name, words } => match words.split_last() {
             Some((verb, arguments)) => agents::run(&name, arguments, verb),
             None => ExitCode::from(2),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::agents;
 use super::cross_checks::show;
 use super::diagnostics::{Diagnostic, Diagnostics, Severity};
+use super::event_scripts::{self, Fate};
 use super::model::{AuthMethod, Configuration, FenceParameters, Medium};
 use super::reading::{self, Whole};
 use super::resource_words::floating_address;
@@ -36,6 +37,7 @@ pub fn check(directory: &Path, environment: &dyn System) -> Vec<Diagnostic> {
         advice.on_quorum();
         advice.on_watchdog();
         advice.on_resources();
+        advice.on_event_scripts();
         advice.on_access();
         advice.on_logs();
     }
@@ -263,15 +265,32 @@ impl Advice<'_> {
                 .any(|it| matches!(it, Medium::Unicast { peer, .. } if *peer == address))
     }
 
+    fn on_event_scripts(&mut self) {
+        for (path, fate) in event_scripts::fates(&self.configuration().directory, self.system) {
+            let (message, remedy) = match fate {
+                Fate::Run { occasion, .. } => (format!("this event script is run {occasion}"), ""),
+                Fate::NoEvent => {
+                    let message = "nothing runs this script: no event has its name".to_owned();
+                    (message, "see ha.cf(5) for the events; `notify` gets all that the log says")
+                }
+                // Said by the reading.
+                Fate::Moves(_) | Fate::NotExecutable => continue,
+            };
+            self.diagnostics.about_file(Severity::Info, &path, message, remedy);
+        }
+    }
+
     fn on_access(&mut self) {
         let whole = self.whole;
-        for file in [&whole.ha_cf, &whole.haresources] {
-            let Ok(info) = self.system.file_info(&file.path) else { continue };
-            let path = file.path.display();
+        let scripts = event_scripts::fates(&whole.configuration.directory, self.system);
+        let run =
+            scripts.into_iter().filter(|(_, fate)| matches!(fate, Fate::Run { .. })).map(|(path, _)| path);
+        for path in [whole.ha_cf.path.clone(), whole.haresources.path.clone()].into_iter().chain(run) {
+            let Ok(info) = self.system.file_info(&path) else { continue };
             if info.mode & 0o022 != 0 {
                 let message = "group or others may write this file, and with it run programs as root";
-                let remedy = format!("chmod go-w {path}");
-                self.diagnostics.about_file(Severity::Warning, &file.path, message, remedy);
+                let remedy = format!("chmod go-w {}", path.display());
+                self.diagnostics.about_file(Severity::Warning, &path, message, remedy);
             }
         }
         let passwords =

@@ -261,6 +261,7 @@ pub const DIRECTIVES: &[Directive] = &[
     directive("stonith_host", None, "fencing device: host, type, parameters", Line(programs::stonith_host)),
     directive("respawn", None, "program to keep running: user and command", Line(programs::respawn)),
     directive("failfast", None, "as respawn; reboot when it fails", Line(programs::failfast)),
+    directive("notify", None, "command that gets notices: least level, command", Line(programs::notify)),
     directive("apiauth", None, "who may connect as which client", Line(programs::apiauth)),
     directive("watchdog", None, "watchdog device", Value(programs::watchdog)),
     directive("logfile", None, "file for log lines", Value(ha_cf::logfile)),

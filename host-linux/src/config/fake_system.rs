@@ -5,7 +5,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use super::system::{FileInfo, FileKind, Interface, System};
+use super::system::{Account, FileInfo, FileKind, Interface, System};
 use super::{Answer, Diagnostic, Loaded, Question, Severity, check, load};
 
 pub(super) const DIRECTORY: &str = "/etc/ha.d";
@@ -160,12 +160,17 @@ impl System for FakeSystem {
         1000
     }
 
-    fn user_exists(&self, user: &str) -> bool {
-        ["root", "0"].contains(&user)
+    fn account(&self, user: &str) -> Option<Account> {
+        ["root", "0"].contains(&user).then_some(Account { uid: 0, gid: 0 })
     }
 
     fn group_exists(&self, group: &str) -> bool {
         ["root", "0"].contains(&group)
+    }
+
+    fn names_in(&self, directory: &Path) -> io::Result<Vec<String>> {
+        let names = self.files.keys().filter(|path| path.parent() == Some(directory));
+        Ok(names.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
     }
 
     fn interfaces(&self) -> io::Result<Vec<Interface>> {

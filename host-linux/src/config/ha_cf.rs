@@ -10,7 +10,7 @@ use heartline_core::limits::MAX_CLUSTER_NAME;
 use super::diagnostics::Diagnostics;
 use super::directives::{self, DIRECTIVES, Directive, Outcome, Treatment, WHY_NOT_PACEMAKER};
 use super::model::{
-    FenceDevice, Logging, Medium, OperationLimits, PingNode, Quorum, RespawnClient, StopFailure,
+    FenceDevice, Logging, Medium, Notify, OperationLimits, PingNode, Quorum, RespawnClient, StopFailure,
 };
 use super::source::{Finding, Line, SourceFile, Span, Word, count, words};
 use super::system::System;
@@ -54,6 +54,7 @@ pub(super) struct HaCf<'a> {
     pub(super) fence_delay: Duration,
     pub(super) ipfail: bool,
     pub(super) respawn: Vec<RespawnClient>,
+    pub(super) notify: Vec<Notify>,
     pub(super) watchdog: Option<PathBuf>,
     pub(super) api_clients: BTreeMap<String, Span>,
     pub(super) realtime: bool,
@@ -104,6 +105,7 @@ impl<'a> HaCf<'a> {
             fence_delay: Duration::from_secs(5),
             ipfail: false,
             respawn: Vec::new(),
+            notify: Vec::new(),
             watchdog: None,
             api_clients: BTreeMap::new(),
             realtime: true,

@@ -10,6 +10,7 @@ mod check;
 mod cross_checks;
 pub mod diagnostics;
 pub mod directives;
+mod event_scripts;
 mod ha_cf;
 mod haresources;
 mod media;
@@ -33,6 +34,8 @@ use std::path::Path;
 pub use check::check;
 use diagnostics::Diagnostics;
 pub use diagnostics::{Diagnostic, Severity};
+#[cfg(test)]
+pub(crate) use event_scripts::EVENTS;
 pub use model::*;
 pub use questions::{Answer, Question, Silence};
 pub(crate) use resource_words::floating_address;

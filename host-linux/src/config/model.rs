@@ -43,6 +43,10 @@ pub struct Configuration {
     pub ipfail: bool,
     /// The `respawn` and `failfast` lines for programs that are not built in, in the order of `ha.cf`.
     pub respawn: Vec<RespawnClient>,
+    /// The `notify` lines, in the order of `ha.cf`.
+    pub notify: Vec<Notify>,
+    /// The event scripts in `rc.d` that are run, by the names of their events.
+    pub event_scripts: Vec<&'static str>,
     /// `watchdog`: the device.
     pub watchdog: Option<PathBuf>,
     /// `realtime` (default true) and `rtprio`.
@@ -239,10 +243,36 @@ pub enum FenceParameters {
 pub struct RespawnClient {
     /// The user that it runs as, name or number.
     pub user: String,
+    /// The user's number.
+    pub uid: u32,
+    /// The number of the user's primary group.
+    pub gid: u32,
     /// The command with its arguments, for a shell; the program is a full path.
     pub command: String,
     /// Whether the host reboots when it fails (`failfast`).
     pub failfast: bool,
+}
+
+/// One `notify` line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notify {
+    /// The least grave notices that are passed on.
+    pub level: NotifyLevel,
+    /// The command with its arguments, for a shell; the program is a full path.
+    pub command: String,
+}
+
+/// How grave a notice is at least, for `notify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotifyLevel {
+    /// Every notice.
+    Info,
+    /// What may fail, and all that is worse.
+    Warn,
+    /// What failed, and all that is worse.
+    Error,
+    /// Critical conditions alone.
+    Crit,
 }
 
 /// The contents of `authkeys`.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::directives::Outcome;
 use super::ha_cf::HaCf;
-use super::model::{FenceDevice, FenceParameters, RespawnClient};
+use super::model::{FenceDevice, FenceParameters, Notify, NotifyLevel, RespawnClient};
 use super::source::{Finding, Word, is_blank, words};
 use super::system::System;
 
@@ -83,10 +83,19 @@ fn client(ha_cf: &mut HaCf<'_>, line: Word<'_>, directive: &str) -> Outcome {
         ha_cf.diagnostics.info(ha_cf.file, finding);
         return Ok(());
     }
-    if !ha_cf.system.user_exists(user.text) {
+    let Some(account) = ha_cf.system.account(user.text) else {
         let message = format!("there is no user `{}`", user.text);
         return Err(user.finding(message, "create the user or name another"));
-    }
+    };
+    let command = command(ha_cf, *program, arguments)?;
+    let user = user.text.to_owned();
+    let failfast = directive == "failfast";
+    ha_cf.respawn.push(RespawnClient { user, uid: account.uid, gid: account.gid, command, failfast });
+    Ok(())
+}
+
+/// A program that exists, with its arguments as they are handed to a shell.
+fn command(ha_cf: &HaCf<'_>, program: Word<'_>, arguments: &[Word<'_>]) -> Result<String, Finding> {
     if !program.text.starts_with('/') {
         return Err(program
             .finding(format!("`{}` is not a full path", program.text), "write the program's full path"));
@@ -95,19 +104,37 @@ fn client(ha_cf: &mut HaCf<'_>, line: Word<'_>, directive: &str) -> Outcome {
         let message = format!("`{}` is not an executable program", program.text);
         return Err(program.finding(message, "install it, or remove the line"));
     }
-    ha_cf.warn(
-        program.span,
-        format!("`{}` is not started by this version", program.text),
-        "let the service manager start it, or make it a resource of a group",
-    );
-    let command =
-        std::iter::once(program).chain(arguments).map(|word| word.text).collect::<Vec<_>>().join(" ");
-    ha_cf.respawn.push(RespawnClient {
-        user: user.text.to_owned(),
-        command,
-        failfast: directive == "failfast",
-    });
+    Ok(std::iter::once(&program).chain(arguments).map(|word| word.text).collect::<Vec<_>>().join(" "))
+}
+
+pub(super) fn notify(ha_cf: &mut HaCf<'_>, line: Word<'_>) -> Outcome {
+    const USAGE: &str = "write `notify LEVEL COMMAND ARGUMENTS...`; LEVEL is info, warn, error or crit";
+    let found = words(line.text, line.span.line, line.span.column, is_blank);
+    let [first, rest @ ..] = found.as_slice() else {
+        return Err(line.finding("`notify` needs a command", USAGE));
+    };
+    let (level, rest) = match notify_level(first.text) {
+        Some(level) => (level, rest),
+        None if first.text.starts_with('/') => (NotifyLevel::Info, found.as_slice()),
+        None => return Err(first.finding(format!("`{}` is not a level", first.text), USAGE)),
+    };
+    let [program, arguments @ ..] = rest else {
+        return Err(line.finding("`notify` lacks its COMMAND", USAGE));
+    };
+    let command = command(ha_cf, *program, arguments)?;
+    ha_cf.notify.push(Notify { level, command });
     Ok(())
+}
+
+/// The levels as the log spells them, and as people do.
+fn notify_level(word: &str) -> Option<NotifyLevel> {
+    match word.to_ascii_lowercase().as_str() {
+        "info" => Some(NotifyLevel::Info),
+        "warn" | "warning" => Some(NotifyLevel::Warn),
+        "error" | "err" => Some(NotifyLevel::Error),
+        "crit" | "critical" => Some(NotifyLevel::Crit),
+        _ => None,
+    }
 }
 
 pub(super) fn apiauth(ha_cf: &mut HaCf<'_>, line: Word<'_>) -> Outcome {

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::authkeys;
 use super::cross_checks;
 use super::diagnostics::{Diagnostics, Severity};
+use super::event_scripts;
 use super::ha_cf::HaCf;
 use super::haresources;
 use super::model::{Configuration, KeyFile, Times};
@@ -70,6 +71,7 @@ fn read_into(directory: &Path, system: &dyn System, diagnostics: &mut Diagnostic
     let (mut configuration, places) = ha_cf?;
     let keys = keys?;
     configuration.keys = keys.key_file;
+    configuration.event_scripts = event_scripts::read(directory, system, diagnostics);
     let (groups, resources) = groups?.into_iter().map(|placed| (placed.group, placed.places)).unzip();
     configuration.groups = groups;
     Some(Whole {
@@ -112,6 +114,8 @@ fn finish(ha_cf: HaCf<'_>, times: Times, directory: &Path) -> (Configuration, Pl
         fence_delay: ha_cf.fence_delay,
         ipfail: ha_cf.ipfail,
         respawn: ha_cf.respawn,
+        notify: ha_cf.notify,
+        event_scripts: Vec::new(),
         watchdog: ha_cf.watchdog,
         realtime: ha_cf.realtime.then_some(ha_cf.priority),
         environment: ha_cf.environment,

@@ -22,6 +22,8 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// No configuration file is longer, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+/// So many entries of a directory are looked at.
+const DIRECTORY_ENTRIES_MAX: usize = 1_000;
 
 /// What kind of thing a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +68,15 @@ pub struct Interface {
     pub broadcast: Option<Ipv4Addr>,
 }
 
+/// The numbers of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Account {
+    /// The user's.
+    pub uid: u32,
+    /// The user's primary group's.
+    pub gid: u32,
+}
+
 /// The machine that a configuration is for.
 pub trait System {
     /// The kernel's host name, what `uname -n` says.
@@ -89,11 +100,22 @@ pub trait System {
     /// The effective user id of this process.
     fn effective_user(&self) -> u32;
 
+    /// The user of this name or, in decimal, number.
+    fn account(&self, user: &str) -> Option<Account>;
+
     /// Whether there is a user of this name or, in decimal, number.
-    fn user_exists(&self, user: &str) -> bool;
+    fn user_exists(&self, user: &str) -> bool {
+        self.account(user).is_some()
+    }
 
     /// Whether there is a group of this name or, in decimal, number.
     fn group_exists(&self, group: &str) -> bool;
+
+    /// The names in a directory, in no order.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    fn names_in(&self, directory: &Path) -> io::Result<Vec<String>>;
 
     /// All network interfaces, also those without an address.
     ///
@@ -144,6 +166,12 @@ pub trait System {
     }
 }
 
+/// This machine's user of this name or, in decimal, number.
+pub(crate) fn account(user: &str) -> Option<User> {
+    let by_number = || User::from_uid(Uid::from_raw(user.parse().ok()?)).ok().flatten();
+    User::from_name(user).ok().flatten().or_else(by_number)
+}
+
 fn no_file() -> (Vec<u8>, FileInfo) {
     (Vec::new(), FileInfo { kind: FileKind::Other, owner: 0, mode: 0 })
 }
@@ -184,14 +212,18 @@ impl System for RealSystem {
         geteuid().as_raw()
     }
 
-    fn user_exists(&self, user: &str) -> bool {
-        let by_number = || User::from_uid(Uid::from_raw(user.parse().ok()?)).ok().flatten();
-        User::from_name(user).ok().flatten().or_else(by_number).is_some()
+    fn account(&self, user: &str) -> Option<Account> {
+        account(user).map(|user| Account { uid: user.uid.as_raw(), gid: user.gid.as_raw() })
     }
 
     fn group_exists(&self, group: &str) -> bool {
         let by_number = || Group::from_gid(nix::unistd::Gid::from_raw(group.parse().ok()?)).ok().flatten();
         Group::from_name(group).ok().flatten().or_else(by_number).is_some()
+    }
+
+    fn names_in(&self, directory: &Path) -> io::Result<Vec<String>> {
+        let names = std::fs::read_dir(directory)?.take(DIRECTORY_ENTRIES_MAX);
+        Ok(names.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
     }
 
     fn interfaces(&self) -> io::Result<Vec<Interface>> {

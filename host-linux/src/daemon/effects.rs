@@ -92,7 +92,12 @@ impl Daemon {
             Effect::Announce(group) => self.announce(group, now),
             Effect::Answer { id, answer } => self.answer(id.0, answer),
             Effect::Notice(notice) => self.say(&notice, now),
-            Effect::Reboot(group) => self.reboot(group),
+            Effect::Reboot(group) => {
+                // A group cannot be stopped: whoever takes it must be able to rely on it not running here.
+                let name = self.names.group(group);
+                let reason = format!("Resource STOP failure of {name}. Reboot required!");
+                self.reboot(&reason, "The group stays blocked.");
+            }
         }
     }
 
@@ -128,6 +133,7 @@ impl Daemon {
         }
         let (level, text) = render::render(notice, &self.names);
         self.log.write(level, &text);
+        self.programs.hear(notice, (level, &text), &self.names, now);
     }
 
     pub(super) fn repeat_announcements(&mut self, now: Instant) {
@@ -171,11 +177,10 @@ impl Daemon {
         self.server.reply(client, &Reply::Result(outcome));
     }
 
-    /// A group cannot be stopped: whoever takes it must be able to rely on it not running here.
-    fn reboot(&mut self, group: GroupIndex) {
-        let name = self.names.group(group).to_owned();
-        let reason = format!("Resource STOP failure of {name}. Reboot required!");
-        self.log.write(Level::Crit, &reason);
+    /// Reboots this host at once, and says why in the log and on disk; `otherwise` is what is to be said if the system
+    /// refuses.
+    pub(super) fn reboot(&mut self, reason: &str, otherwise: &str) {
+        self.log.write(Level::Crit, reason);
         let stamp = crate::log::time_stamp(clock::wall());
         let record = format!("{stamp} {reason}\n");
         if let Err(error) = durable::write_durably(&self.state_dir.join(REBOOT_RECORD), record.as_bytes()) {
@@ -185,10 +190,7 @@ impl Daemon {
         let _ = self.flight.sync();
         self.log.write(Level::Crit, "Rebooting this host now.");
         let Err(cause) = reboot(RebootMode::RB_AUTOBOOT);
-        self.log.write(
-            Level::Crit,
-            &format!("Unable to force reboot: {}. The group stays blocked.", cause.desc()),
-        );
+        self.log.write(Level::Crit, &format!("Unable to force reboot: {}. {otherwise}", cause.desc()));
         self.leave_reboot_to_watchdog();
     }
 
@@ -235,6 +237,7 @@ impl Daemon {
     }
 
     pub(super) fn log_remarks(&mut self) {
+        self.log_programs();
         for remark in self.runner.remarks() {
             match &remark {
                 resources::Remark::Output(output) => {

@@ -5,6 +5,7 @@ mod core_config;
 mod effects;
 mod fences;
 mod options;
+mod programs;
 mod real_time;
 mod reload;
 mod requests;
@@ -47,6 +48,8 @@ const CONTROL: usize = 1;
 const FILES_READ: Token = Token(900);
 const RESOURCES: usize = 1_000;
 const FENCING: usize = 2_000;
+const CLIENTS: usize = 4_000;
+const HOOKS: usize = 5_000;
 /// Each opening of the media gets tokens of its own, so that late events of a former one mean nothing.
 const MEDIA: usize = 10_000;
 const MEDIA_STEP: usize = 100;
@@ -82,6 +85,7 @@ struct Daemon {
     next_ping: Instant,
     runner: Runner,
     fencer: Fencer,
+    programs: programs::Programs,
     watchdog: Watchdog,
     health: Health,
     fences: fences::Fences,
@@ -139,7 +143,19 @@ impl Daemon {
             init_d: PathBuf::from("/etc/init.d"),
             run_dir: options.run_dir.clone(),
         };
+        let programs = programs::Programs::new(
+            options,
+            &configuration,
+            &environment,
+            executable.clone(),
+            poll.registry(),
+        );
+        let programs = match programs {
+            Ok(programs) => programs,
+            Err(error) => return Err(Box::new((log, error))),
+        };
         Ok(Self {
+            programs,
             media: Media::open(&configuration.media, &configuration.pings, media_registry, MEDIA, now),
             media_token: MEDIA,
             next_ping: now,
@@ -210,6 +226,7 @@ impl Daemon {
         }
         self.write_flight_record(Duration::ZERO);
         self.let_go_of_watchdog();
+        self.close(&mut events);
         self.log
             .write(Level::Info, &format!("{} Heartbeat shutdown complete.", self.configuration.this_node));
         ExitCode::SUCCESS
@@ -221,6 +238,7 @@ impl Daemon {
             self.media.next_deadline(),
             self.runner.next_deadline(),
             self.fencer.next_deadline(),
+            self.programs.next_deadline(),
             self.repeats.next_deadline(),
             (!self.configuration.pings.is_empty()).then_some(self.next_ping),
         ];
@@ -233,6 +251,7 @@ impl Daemon {
             SIGNALS => self.take_signals(now),
             FILES_READ => self.files_read(),
             token if token.0 >= MEDIA => self.receive(token, now),
+            token if token.0 >= CLIENTS => self.programs.ready(token, now),
             token if token.0 >= FENCING => {
                 self.fencer.ready(token, now);
             }
@@ -283,6 +302,7 @@ impl Daemon {
         self.media.tick(now);
         self.runner.tick(now);
         self.fencer.tick(now);
+        self.programs.tick(now);
         if !self.configuration.pings.is_empty() && now >= self.next_ping {
             self.next_ping = now + self.configuration.times.keepalive;
             self.media.ping(now);
@@ -321,6 +341,7 @@ impl Daemon {
                 SIGCHLD => {
                     self.runner.child_exited(now);
                     self.fencer.child_exited(now);
+                    self.programs.child_exited(now);
                 }
                 SIGTERM | SIGINT => self.begin_to_leave(),
                 SIGHUP => self.reload(None),

@@ -79,6 +79,7 @@ impl Daemon {
             return;
         };
         if new == self.configuration {
+            self.programs.clients.retry(clock::monotonic());
             self.reloaded(client, Outcome::done("Configuration unchanged."));
             return;
         }
@@ -172,8 +173,9 @@ impl Daemon {
         }
         let environment = Environment::of(&new);
         self.runner.configure(new.groups.clone(), new.limits, environment.clone());
-        self.fencer.configure(new.fencing.clone(), new.others(), environment, clock::monotonic());
+        self.fencer.configure(new.fencing.clone(), new.others(), environment.clone(), clock::monotonic());
         self.watchdog.configure(&new);
+        self.programs.configure(&new, environment, clock::monotonic());
         self.names = Names::new(&new);
         self.extra = Extra::new(&new);
         self.configuration = new;

@@ -55,7 +55,7 @@ pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
         .map_err(|error| fail(&mut log, error.to_string()))?;
     for pid in resources::end_leftovers(&options.run_dir) {
         let text = format!(
-            "The agent with process id {pid} was left running by a daemon that was killed; it was ended"
+            "The program with process id {pid} was left running by a daemon that was killed; it was ended"
         );
         log.write(Level::Warn, &text);
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
-use chrono::{DateTime, Local};
+use chrono::{DateTime, Local, SecondsFormat};
 
 /// How grave a message is, with the severities of syslog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,6 +83,12 @@ pub fn time_stamp(when: SystemTime) -> String {
 #[must_use]
 pub fn precise_time_stamp(when: SystemTime) -> String {
     DateTime::<Local>::from(when).format("%b %d %H:%M:%S%.6f").to_string()
+}
+
+/// `2026-11-23T03:42:25.123456+01:00`, local time with its distance from UTC, for programs.
+#[must_use]
+pub fn exact_time_stamp(when: SystemTime) -> String {
+    DateTime::<Local>::from(when).to_rfc3339_opts(SecondsFormat::Micros, false)
 }
 
 /// A line of a script's output with its newline: as it came where it bears the scripts' time stamp, else with

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::config::Logging;
 use file::LogFile;
 pub(crate) use format::printable;
-pub use format::{Level, Style, line, precise_time_stamp, script_line, time_stamp};
+pub use format::{Level, Style, exact_time_stamp, line, precise_time_stamp, script_line, time_stamp};
 use syslog::Syslog;
 
 /// Lines kept for the files until the configuration says which; more come from a broken configuration only.

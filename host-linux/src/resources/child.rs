@@ -21,8 +21,9 @@ use nix::unistd::Pid;
 use super::environment::Environment;
 use super::output::{Allowance, Lines};
 
-/// Between SIGTERM and SIGKILL, and then once more until the process is given up as unkillable.
-const GRACE: Duration = Duration::from_secs(2);
+/// Between SIGTERM and SIGKILL where nobody wants it longer, and then once more until the process is given up as
+/// unkillable.
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 /// So much is read from one stream in one turn of the loop; then the heartbeats have their turn.
 const TURN_BYTES_MAX: usize = 64 * 1024;
 /// So long a stream that used up its turn has to wait for the next; its writer waits with it.
@@ -58,6 +59,11 @@ pub(crate) struct Invocation {
     pub(crate) stdout: Destination,
     /// How long it may take.
     pub(crate) limit: Duration,
+}
+
+impl Invocation {
+    /// The time limit of what may run as long as it likes: a hundred years.
+    pub(crate) const UNLIMITED: Duration = Duration::from_secs(100 * 365 * 86_400);
 }
 
 /// What becomes of a child's standard output.
@@ -257,17 +263,17 @@ impl Child {
         Stream::BOTH.into_iter().filter(move |stream| due[*stream as usize])
     }
 
-    /// Sends it away: SIGTERM for its process group now, SIGKILL a little later.
-    pub(crate) fn cancel(&mut self, now: Instant) {
+    /// Sends it away: SIGTERM for its process group now, SIGKILL after this grace.
+    pub(crate) fn cancel(&mut self, grace: Duration, now: Instant) {
         if matches!(self.stage, Stage::Running { .. }) {
-            self.terminate(End::Cancelled, now);
+            self.terminate(End::Cancelled, grace, now);
         }
     }
 
     /// Acts on its time limits. An end is returned for a child that outlived SIGKILL.
     pub(crate) fn enforce_limits(&mut self, now: Instant) -> Option<End> {
         match self.stage {
-            Stage::Running { until } if until <= now => self.terminate(End::TimedOut, now),
+            Stage::Running { until } if until <= now => self.terminate(End::TimedOut, GRACE, now),
             Stage::Terminating { until, end } if until <= now => {
                 self.signal(Signal::SIGKILL);
                 self.stage = Stage::Killed { until: now + GRACE, end };
@@ -306,9 +312,9 @@ impl Child {
         (self.process, self.captured, self.complaint)
     }
 
-    fn terminate(&mut self, end: End, now: Instant) {
+    fn terminate(&mut self, end: End, grace: Duration, now: Instant) {
         self.signal(Signal::SIGTERM);
-        self.stage = Stage::Terminating { until: now + GRACE, end };
+        self.stage = Stage::Terminating { until: now + grace, end };
     }
 
     fn signal(&self, signal: Signal) {

@@ -1,12 +1,12 @@
 //! The children that run at the moment, one for each owner, with their tokens in the main loop.
-//! Both those who run resource agents and those who fence use it; it decides nothing.
+//! All who run programs for the daemon use it; it decides nothing.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 
-use super::child::{Child, End, Invocation, Stream};
+use super::child::{Child, End, GRACE, Invocation, Stream};
 use super::environment::Environment;
 use super::ledger::Ledger;
 
@@ -94,11 +94,21 @@ impl Children {
         Ok(())
     }
 
+    /// The process id of an owner's child, if there is one.
+    pub(crate) fn pid(&self, owner: u32) -> Option<u32> {
+        self.slots.iter().flatten().find(|(of, _)| *of == owner).map(|(_, child)| child.pid())
+    }
+
     /// Sends an owner's child away, if there is one.
     pub(crate) fn cancel(&mut self, owner: u32, now: Instant) -> bool {
+        self.cancel_within(owner, GRACE, now)
+    }
+
+    /// As [`Self::cancel`], with so much time between SIGTERM and SIGKILL.
+    pub(crate) fn cancel_within(&mut self, owner: u32, grace: Duration, now: Instant) -> bool {
         let child = self.slots.iter_mut().flatten().find(|(of, _)| *of == owner);
         if let Some((_, child)) = child {
-            child.cancel(now);
+            child.cancel(grace, now);
             return true;
         }
         false

@@ -118,6 +118,8 @@ mod tests {
             fencing: Vec::new(),
             fence_delay: Duration::ZERO,
             respawn: Vec::new(),
+            notify: Vec::new(),
+            event_scripts: Vec::new(),
             watchdog: None,
             ipfail: false,
             realtime: None,

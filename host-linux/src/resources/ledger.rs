@@ -1,5 +1,5 @@
-//! Which agents are running, on disk: a daemon that was killed leaves them behind, and the next one must not find a
-//! group stopped while an old script is still starting it.
+//! Which agents and clients are running, on disk: a daemon that was killed leaves them behind, and the next one must not
+//! find a group stopped while an old script is still starting it, nor start a client beside its former self.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 /// Where it is, below the run directory.
 const DIRECTORY: &str = "heartbeat/agents";
 
-/// One file for each running agent: named by its process id, holding the time at which it started, so that another
+/// One file for each of them: named by its process id, holding the time at which it started, so that another
 /// process that got the same id later is left alone.
 #[derive(Debug)]
 pub(crate) struct Ledger {

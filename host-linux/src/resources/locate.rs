@@ -104,7 +104,7 @@ impl Locator {
                 }
                 // The daemon may run under the name `heartbeat`, which knows no agents.
                 called = Some("heartline");
-                self.own_program()
+                own_program(&self.own_executable)
             }
             Agent::Script(name) => {
                 arguments.push(action.to_string());
@@ -136,16 +136,6 @@ impl Locator {
         Ok(Invocation { program, name: called, arguments, variables, input, stdout, limit })
     }
 
-    /// This program by its path, or by what the kernel keeps of it after somebody removed the file: an address must
-    /// come down all the same.
-    fn own_program(&self) -> PathBuf {
-        if self.own_executable.exists() {
-            self.own_executable.clone()
-        } else {
-            PathBuf::from("/proc/self/exe")
-        }
-    }
-
     fn script(&self, name: &str) -> Result<PathBuf, LocateError> {
         let first = self.directories.config_dir.join("resource.d").join(name);
         let second = self.directories.init_d.join(name);
@@ -161,6 +151,12 @@ impl Locator {
             })
         }
     }
+}
+
+/// This program by its path, or by what the kernel keeps of it after somebody removed the file: an address must
+/// come down all the same.
+pub(crate) fn own_program(own_executable: &Path) -> PathBuf {
+    if own_executable.exists() { own_executable.to_owned() } else { PathBuf::from("/proc/self/exe") }
 }
 
 /// Whether it is a regular file, or a link to one, that somebody may execute.

@@ -22,9 +22,11 @@ pub use remark::{Output, Remark, Severity};
 pub use runner::Runner;
 pub use sequence::{Action, Operation, Outcome};
 
-// The same machinery runs fencing agents.
+// The same machinery runs fencing agents, clients and hooks.
 pub(crate) use child::{Destination, End, Input, Invocation, Stream};
 pub(crate) use children::{Children, Ended, Line, LineText};
+pub(crate) use ledger::Ledger;
+pub(crate) use locate::own_program;
 pub(crate) use runner::failure;
 
 #[cfg(test)]

@@ -107,6 +107,14 @@ impl Plan {
         self
     }
 
+    /// With one more line of `ha.cf`, also of a directive that is there already.
+    #[must_use]
+    pub fn line(mut self, line: &str) -> Self {
+        let (name, value) = line.split_once(' ').unwrap_or((line, ""));
+        self.directives.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// With these media instead; `{peer}` stands for the number of the other host, the last part of its addresses.
     #[must_use]
     pub fn media(mut self, lines: &[&str]) -> Self {

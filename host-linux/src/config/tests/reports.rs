@@ -49,6 +49,8 @@ stonith_host cfb external/ipmi of another
 stonith_host * external/ipmi cfb 10.0.0.8  root pw
 respawn root /bin/true -x
 failfast root /bin/true
+notify /bin/true all
+notify WARN /bin/true warnings
 watchdog /dev/watchdog
 node CFA cfb
 ";
@@ -116,6 +118,9 @@ fn a_whole_configuration_is_read() {
     let clients: Vec<_> =
         it.respawn.iter().map(|client| (client.command.as_str(), client.failfast)).collect();
     assert_eq!(clients, [("/bin/true -x", false), ("/bin/true", true)]);
+    let notify: Vec<_> = it.notify.iter().map(|line| (line.level, line.command.as_str())).collect();
+    let (all, warnings) = ("/bin/true all", "/bin/true warnings");
+    assert_eq!(notify, [(NotifyLevel::Info, all), (NotifyLevel::Warn, warnings)]);
     assert_eq!(it.watchdog, Some(PathBuf::from("/dev/watchdog")));
 
     assert_eq!(it.keys.signing, 1);
@@ -217,7 +222,6 @@ fn what_the_original_passes_over_in_silence_is_said() {
         ("keepalive 2", "`keepalive` is given again, before in line 2"),
         ("rtprio 1 2", "`rtprio` takes one value"),
         ("watchdog watchdog0", "depends on where the daemon is started"),
-        ("respawn root /bin/true", "is not started by this version"),
         ("hopfudge 2", "`hopfudge` is read but has no effect"),
         ("nice_failback on", "`nice_failback` is obsolete"),
         ("apiauth x uid=nosuch", "there is no user `nosuch`"),

@@ -42,6 +42,8 @@ pub(crate) fn two_nodes(this_node: &str) -> Configuration {
         fence_delay: Duration::ZERO,
         ipfail: false,
         respawn: Vec::new(),
+        notify: Vec::new(),
+        event_scripts: Vec::new(),
         watchdog: None,
         realtime: None,
         environment: Vec::new(),

@@ -7,6 +7,7 @@ mod failures;
 mod files;
 mod network;
 mod ownership;
+mod programs;
 mod record;
 mod start;
 mod story;
@@ -89,6 +90,13 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
         a_difference_stops_nothing
         a_wrong_key_is_refused
         keys_are_changed_without_a_gap;
+    programs:
+        clients_are_kept_running
+        a_client_ends_itself_with_a_hundred
+        a_reload_starts_and_ends_clients
+        a_failed_failfast_client_reboots_its_host
+        event_scripts_hear_what_the_original_told_them
+        a_command_is_notified_of_a_failover;
     record:
         a_failover_is_replayed;
     commands:
