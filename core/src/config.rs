@@ -5,7 +5,7 @@ use heapless::{String, Vec};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{GroupIndex, MemberIndex, NodeId};
-use crate::limits::{MAX_CLUSTER_NAME, MAX_GROUPS, MAX_LINKS, MAX_MEMBERS, MAX_PINGS};
+use crate::limits::{MAX_CLUSTER_NAME, MAX_GROUPS, MAX_LINKS, MAX_MEMBERS, MAX_PINGS, MAX_RESTARTS};
 use crate::time::Duration;
 
 /// A member of the cluster.
@@ -22,6 +22,8 @@ pub struct GroupConfig {
     pub preferred: MemberIndex,
     /// A digest of the line, to find out which lines differ between two nodes.
     pub digest: [u8; 2],
+    /// How often it is asked whether it still runs; zero: never. Not part of any digest: every node has its own.
+    pub monitor: Duration,
     /// A longer digest of the line, never sent: whether two configurations of this node mean the same group.
     pub(crate) words: [u8; 4],
 }
@@ -82,7 +84,7 @@ pub struct Policy {
 /// How often a group that failed is started again where it is, before it moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recovery {
-    /// So many restarts within `window`; 0: it moves at the first failure.
+    /// So many restarts within `window`, at most [`MAX_RESTARTS`]; 0: it moves at the first failure.
     pub restarts: u8,
     /// How long a restart counts.
     pub window: Duration,
@@ -138,6 +140,9 @@ pub enum ConfigError {
     /// Two names share one identity on the wire; one of them must be changed.
     #[error("two node names have the same 16-bit identity on the wire; rename one of them")]
     SameIdentity,
+    /// More restarts in place than [`MAX_RESTARTS`].
+    #[error("more than {MAX_RESTARTS} restarts in place")]
+    TooManyRestarts,
     /// A dead time that is not more than twice the keepalive, or over an hour.
     #[error("the dead time must be more than twice the keepalive, and both at least 1 ms and at most 1 hour")]
     Intervals,
@@ -168,6 +173,8 @@ pub struct Parts<'a> {
     pub this: &'a str,
     /// The groups in the order of `haresources`: the preferred node, and the resources as one text.
     pub groups: &'a [(&'a str, &'a str)],
+    /// How often each group is asked whether it still runs, in the same order; zero, and for those beyond: never.
+    pub monitors: &'a [Duration],
     /// The intervals.
     pub intervals: Intervals,
     /// The choices.
@@ -208,13 +215,16 @@ impl Config {
             return Err(ConfigError::TooManyPings);
         }
         check_intervals(&parts.intervals)?;
+        check_recovery(&parts.policy)?;
         let mut groups = Vec::new();
         for (at, (preferred_name, text)) in parts.groups.iter().enumerate() {
             let preferred =
                 find(preferred_name).ok_or(ConfigError::UnknownPreferred(GroupIndex(narrow(at))))?;
             let digest = line_digest(members[usize::from(preferred.0)].id, text);
             let words = whole_digest(&[], &[(*preferred_name, *text)]);
-            groups.push(GroupConfig { preferred, digest, words }).map_err(|_| ConfigError::TooManyGroups)?;
+            let monitor = parts.monitors.get(at).copied().unwrap_or(Duration::ZERO);
+            let group = GroupConfig { preferred, digest, monitor, words };
+            groups.push(group).map_err(|_| ConfigError::TooManyGroups)?;
         }
         Ok(Self {
             cluster,
@@ -247,6 +257,7 @@ impl Config {
             && usize::from(self.links) <= MAX_LINKS
             && usize::from(self.pings) <= MAX_PINGS
             && check_intervals(&self.intervals).is_ok()
+            && check_recovery(&self.policy).is_ok()
     }
 
     /// This node's place among the members.
@@ -277,6 +288,15 @@ impl Config {
         self.groups.get(usize::from(group.0)).map(|group| group.preferred)
     }
 
+    /// How often `group` is asked whether it still runs; nothing: never.
+    #[must_use]
+    pub fn monitor(&self, group: GroupIndex) -> Option<Duration> {
+        self.groups
+            .get(usize::from(group.0))
+            .map(|group| group.monitor)
+            .filter(|every| *every > Duration::ZERO)
+    }
+
     /// The intervals that this node lives by.
     #[must_use]
     pub const fn intervals(&self) -> &Intervals {
@@ -302,6 +322,14 @@ fn check_intervals(intervals: &Intervals) -> Result<(), ConfigError> {
         && deadtime <= LONGEST_DEADTIME
         && intervals.initdead <= LONGEST_DEADTIME.times(24);
     if fits { Ok(()) } else { Err(ConfigError::Intervals) }
+}
+
+fn check_recovery(policy: &Policy) -> Result<(), ConfigError> {
+    if usize::from(policy.recovery.restarts) <= MAX_RESTARTS {
+        Ok(())
+    } else {
+        Err(ConfigError::TooManyRestarts)
+    }
 }
 
 fn lower(name: &str) -> impl Iterator<Item = u8> + '_ {

@@ -13,7 +13,7 @@ use crate::notice::Notice;
 pub enum Effect {
     /// Send [`Effects::frame`] on every link, now.
     Transmit,
-    /// Run this job and answer with `Input::JobEnded`, exactly once.
+    /// Run this job and answer with `Input::JobEnded`, exactly once. A group has one job at a time.
     Run {
         /// Its name, for the answer.
         job: JobId,
@@ -52,8 +52,28 @@ pub enum Work {
     Start(GroupIndex),
     /// Stop a group, right to left, also what does not run.
     Stop(GroupIndex),
+    /// Ask a group that runs here whether it still does. What cannot be asked is [`crate::input::JobFailure::NotRun`],
+    /// what has no clear answer is [`crate::input::JobFailure::Refused`]; both are borne for a while.
+    Monitor(GroupIndex),
+    /// Put back what of a group is gone and can be started beside what runs, such as an address; touch nothing else.
+    Repair(GroupIndex),
     /// Make sure that a member is dead.
     Fence(MemberIndex),
+}
+
+impl Work {
+    /// The group that it is about.
+    #[must_use]
+    pub const fn group(self) -> Option<GroupIndex> {
+        match self {
+            Self::Probe(group)
+            | Self::Start(group)
+            | Self::Stop(group)
+            | Self::Monitor(group)
+            | Self::Repair(group) => Some(group),
+            Self::Fence(_) => None,
+        }
+    }
 }
 
 /// What came of an operator's order.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::health::Health;
 use crate::ids::{Epoch, JobId, Sequence};
 use crate::message::{GroupState, Stance};
 use crate::time::Instant;
@@ -11,10 +12,12 @@ use crate::time::Instant;
 /// ```text
 ///  Unprobed -> Probing -> Idle -> Claiming -> Starting -> Running
 ///                 |         ^                    |           |
-///                 |         +---- Stopping <-----+-----------+
+///                 |         +---- Stopping <-----+-----------+- Interrupting
 ///                 +-> Running / Stopping |
 ///                                        +-> Failed
 /// ```
+///
+/// A restart in place goes from `Stopping` to `Starting`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Activity {
     /// Nobody has looked yet.
@@ -39,12 +42,16 @@ pub enum Activity {
     },
     /// It runs here.
     Running,
+    /// It is to be stopped as soon as its monitor or repair has ended, which was cancelled.
+    Interrupting(JobId),
     /// A stop is under way.
     Stopping {
         /// The job.
         job: JobId,
         /// Since when.
         since: Instant,
+        /// Whether it is the first half of a restart in place.
+        restart: bool,
     },
     /// It could not be stopped; parts may run.
     Failed,
@@ -56,7 +63,7 @@ pub struct Group {
     pub(crate) activity: Activity,
     /// Under which we hold or claim it, else the newest that we know.
     pub(crate) epoch: Epoch,
-    /// Its start failed here since the last clean-up.
+    /// Its start failed here since the last clean-up, or it failed too often.
     pub(crate) failed_here: bool,
     pub(crate) stance: Stance,
     /// The configuration that is to come does not have it: it is stopped here and not taken again.
@@ -69,6 +76,7 @@ pub struct Group {
     pub(crate) disputed: bool,
     /// Nobody can run it, and that was said.
     pub(crate) nobody_fit: bool,
+    pub(crate) health: Health,
 }
 
 impl Group {
@@ -83,6 +91,7 @@ impl Group {
             found_running: None,
             disputed: false,
             nobody_fit: false,
+            health: Health::new(),
         }
     }
 
@@ -98,7 +107,7 @@ impl Group {
         self.epoch
     }
 
-    /// Whether its start failed here since the last clean-up.
+    /// Whether its start failed here since the last clean-up, or it failed too often after that.
     #[must_use]
     pub const fn failed_here(&self) -> bool {
         self.failed_here
@@ -116,6 +125,18 @@ impl Group {
         self.stance
     }
 
+    /// How it is while it runs here, and how often it failed.
+    #[must_use]
+    pub const fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Whether it is meant to be here: it runs, is being started or is being restarted in place.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        self.state().holds() || matches!(self.activity, Activity::Stopping { restart: true, .. })
+    }
+
     /// What the others are told.
     #[must_use]
     pub const fn state(&self) -> GroupState {
@@ -125,7 +146,7 @@ impl Group {
             Activity::Claiming { .. } => GroupState::Claiming,
             Activity::Starting { .. } => GroupState::Starting,
             Activity::Running => GroupState::Running,
-            Activity::Stopping { .. } => GroupState::Stopping,
+            Activity::Interrupting(_) | Activity::Stopping { .. } => GroupState::Stopping,
             Activity::Failed => GroupState::Failed,
         }
     }
@@ -134,14 +155,15 @@ impl Group {
     #[must_use]
     pub const fn job(&self) -> Option<JobId> {
         match self.activity {
-            Activity::Probing(job) | Activity::Starting { job, .. } | Activity::Stopping { job, .. } => {
-                Some(job)
-            }
-            Activity::Unprobed
-            | Activity::Idle
-            | Activity::Claiming { .. }
-            | Activity::Running
-            | Activity::Failed => None,
+            Activity::Probing(job)
+            | Activity::Starting { job, .. }
+            | Activity::Interrupting(job)
+            | Activity::Stopping { job, .. } => Some(job),
+            Activity::Running => match self.health.care {
+                Some((job, _)) => Some(job),
+                None => None,
+            },
+            Activity::Unprobed | Activity::Idle | Activity::Claiming { .. } | Activity::Failed => None,
         }
     }
 }

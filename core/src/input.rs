@@ -28,6 +28,10 @@ pub enum Input<'a> {
         /// How.
         outcome: Outcome,
     },
+    /// Something of a group seems to be gone: an address was removed, a process ended. If the group runs here and is
+    /// monitored, it is asked at once how it is, instead of when that is due; at most once a second, and again if this
+    /// comes while it is being asked. In every other state, and for a group that is not monitored, it means nothing.
+    Suspect(GroupIndex),
     /// An operator asks for something; the answer comes as [`crate::effect::Effect::Answer`].
     Order {
         /// Named in the answer.
@@ -40,12 +44,14 @@ pub enum Input<'a> {
 /// How a job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
-    /// A start, stop or fence succeeded; a probe found the whole group running.
+    /// A start, stop, repair or fence succeeded; a probe or monitor found the whole group running.
     Done,
-    /// A probe found nothing running.
+    /// A probe or monitor found nothing running.
     NotRunning,
-    /// A probe found parts running.
+    /// A probe or monitor found parts running.
     Partial,
+    /// A monitor found that only such parts are gone as [`crate::effect::Work::Repair`] puts back.
+    Repairable,
     /// It did not succeed.
     Failed(JobFailure),
     /// A fence succeeded.
@@ -61,7 +67,9 @@ impl Outcome {
     pub const fn failure(self) -> JobFailure {
         match self {
             Self::Failed(failure) => failure,
-            Self::Done | Self::Fenced { .. } | Self::NotRunning | Self::Partial => JobFailure::Refused,
+            Self::Done | Self::Fenced { .. } | Self::NotRunning | Self::Partial | Self::Repairable => {
+                JobFailure::Refused
+            }
         }
     }
 }
@@ -69,7 +77,7 @@ impl Outcome {
 /// Why a job did not succeed. The shell has said more in its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum JobFailure {
-    /// The agent said so.
+    /// The agent said so; of a monitor: its answer was neither that the group runs nor that it does not.
     Refused,
     /// It did not end within its time limit and was killed.
     TimedOut,

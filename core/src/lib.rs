@@ -24,6 +24,7 @@ pub mod frame;
 pub mod framing;
 pub mod freshness;
 pub mod group;
+pub mod health;
 pub mod ids;
 pub mod input;
 pub mod limits;

@@ -18,6 +18,8 @@ pub const MAX_CLUSTER_NAME: usize = 64;
 pub const MAX_FRAME: usize = 512;
 /// Members that one heartbeat tells that they were fenced; further ones learn it from a later one.
 pub const MAX_FENCE_REPORTS: usize = 2;
+/// Restarts in place that are remembered for each group; a configuration that allows more is refused.
+pub const MAX_RESTARTS: usize = 10;
 /// Operator's orders that wait for their outcome. One more is refused at once.
 pub const MAX_ORDERS: usize = 8;
 /// Effects of one step that are not notices: one job and one cancellation a group, one fence a member, an answer

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fencing::FenceCause;
+use crate::health::Ailment;
 use crate::ids::{Epoch, Generation, GroupIndex, JobId, LinkIndex, MemberIndex, PingIndex};
 use crate::input::JobFailure;
 use crate::message::{GroupState, Phase};
@@ -171,6 +172,39 @@ pub enum Notice {
         /// How.
         failure: JobFailure,
     },
+    /// A monitor of a group could not be run, or had no clear answer. That is borne: see [`Notice::Unhealthy`].
+    Doubtful {
+        /// Which group.
+        group: GroupIndex,
+        /// The job.
+        job: JobId,
+        /// What it came to.
+        failure: JobFailure,
+    },
+    /// A group that was in doubt is well.
+    Healthy(GroupIndex),
+    /// A group that ran here failed.
+    Unhealthy {
+        /// Which group.
+        group: GroupIndex,
+        /// The monitor or repair that found out.
+        job: JobId,
+        /// How it failed.
+        ailment: Ailment,
+    },
+    /// What of a group is gone is put back, beside what runs.
+    Repairing(GroupIndex),
+    /// What was gone of a group is there again.
+    Repaired(GroupIndex),
+    /// A group that failed is restarted in place.
+    Restarting {
+        /// Which group.
+        group: GroupIndex,
+        /// The number of this restart within the window.
+        count: u8,
+        /// How many there may be.
+        limit: u8,
+    },
     /// A group is let go.
     Releasing {
         /// Which group.
@@ -319,6 +353,8 @@ pub enum ReleaseCause {
     Retired,
     /// Its start failed and what was started is stopped again.
     FailedStart,
+    /// It failed more often than it may be restarted in place.
+    FailedTooOften,
     /// Only parts of it were running at our start, or its state could not be told.
     NotWhole,
 }

@@ -95,6 +95,16 @@ bugs! {
     WatchdogNotAwaited,
     /// A host reboots for a group that was never its own.
     RebootsForStrangers,
+    /// What a monitor finds changes nothing.
+    MonitorIgnored,
+    /// Restarts in place are not counted.
+    RestartsUncounted,
+    /// Between the two halves of a restart in place the group is idle.
+    RestartShowsIdle,
+    /// A restart in place goes on though another member holds the group under a newer epoch.
+    RestartOverHolder,
+    /// What a monitor says that timed out while this node was stalled counts.
+    StaleAnswersCount,
     /// A change is not said before the next regular heartbeat.
     ChangesWait,
     /// A farewell is answered each time that it is heard.

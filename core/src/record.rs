@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::effect::Effects;
 use crate::frame::{Bytes, FrameError, Header, MAX_HEADER, VERSION};
-use crate::ids::{Generation, JobId, LinkIndex, NodeId, OrderId, PingIndex, Sequence};
+use crate::ids::{Generation, GroupIndex, JobId, LinkIndex, NodeId, OrderId, PingIndex, Sequence};
 use crate::input::{Command, Input, Outcome};
 use crate::limits::MAX_FRAME;
 use crate::seal::SealError;
@@ -58,6 +58,8 @@ pub enum Event<'a> {
         /// How.
         outcome: Outcome,
     },
+    /// As [`Input::Suspect`].
+    Suspect(GroupIndex),
     /// As [`Input::Order`].
     Order {
         /// Named in the answer.
@@ -163,6 +165,7 @@ impl<'a> Restored<'a> {
             Event::Pong(ping) => Input::Pong(*ping),
             Event::Watchdog(timeout) => Input::Watchdog(*timeout),
             Event::JobEnded { job, outcome } => Input::JobEnded { job: *job, outcome: *outcome },
+            Event::Suspect(group) => Input::Suspect(*group),
             Event::Order { id, command } => Input::Order { id: *id, command: *command },
         }
     }

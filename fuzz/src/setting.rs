@@ -1,6 +1,6 @@
 //! Configurations and keys out of choices: small clusters as they are, and at the edges of what is allowed.
 
-use heartline_core::config::{Config, Intervals, Parts, Policy, Quorum, StopFailure};
+use heartline_core::config::{Config, Intervals, Parts, Policy, Quorum, Recovery, StopFailure};
 use heartline_core::limits::{MAX_LINKS, MAX_PINGS};
 use heartline_core::seal::{Key, KeyRing, Method};
 use heartline_core::time::Duration;
@@ -32,6 +32,8 @@ pub struct Setting {
     links: usize,
     pings: usize,
     policy: Policy,
+    /// How often every group is asked how it is.
+    monitor: Duration,
     method: Method,
 }
 
@@ -52,8 +54,13 @@ impl Setting {
                 fencing: Choices::flag(policy, 2),
                 quorum: if Choices::flag(policy, 4) { Quorum::Majority } else { Quorum::Off },
                 ping_decides: Choices::flag(policy, 3),
+                recovery: Recovery {
+                    restarts: if Choices::flag(policy, 6) { 0 } else { 2 },
+                    window: Duration::from_millis(60_000),
+                },
                 ..Policy::default()
             },
+            monitor: if Choices::flag(policy, 5) { Duration::from_millis(500) } else { Duration::ZERO },
             method: choices.one_of(&[Method::Crc, Method::Md5, Method::Sha1, Method::Sha256]),
         }
     }
@@ -99,6 +106,7 @@ impl Setting {
             nodes: &nodes,
             this: NODES[this],
             groups: &groups,
+            monitors: &vec![self.monitor; groups.len()],
             intervals: Intervals {
                 keepalive,
                 deadtime,

@@ -20,6 +20,7 @@ pub(super) fn next(node: &Node) -> Instant {
     let waits = idle.filter_map(|group| node.wait_for_preferred(group)).filter(|at| *at > now);
     let watchdogs =
         node.others().filter_map(|(_, member)| node.watchdog_has_fired_at(member)).filter(|at| *at > now);
+    let monitors = node.config.groups().filter_map(|group| node.monitor_deadline(group));
     let listened = node.listening.then_some(now);
     let leaving = node.leaving.map(|(limit, _)| limit);
     let own = [
@@ -30,6 +31,12 @@ pub(super) fn next(node: &Node) -> Instant {
         leaving,
         node.quorum_deadline(),
     ];
-    let earliest = silence.chain(fences).chain(waits).chain(watchdogs).chain(own.into_iter().flatten()).min();
+    let earliest = silence
+        .chain(fences)
+        .chain(waits)
+        .chain(watchdogs)
+        .chain(monitors)
+        .chain(own.into_iter().flatten())
+        .min();
     earliest.unwrap_or(node.next_heartbeat)
 }

@@ -24,10 +24,12 @@ impl Node {
                 Activity::Idle => self.claim_if_ours(now, group, effects),
                 Activity::Claiming { from } => self.pursue_claim(now, group, from, effects),
                 Activity::Starting { cancelled: false, .. } => self.cancel_if_lost(group, effects),
-                Activity::Running => self.release_if_not_ours(now, group, effects),
+                Activity::Running => self.release_or_look_after(now, group, effects),
+                Activity::Stopping { restart: true, .. } => self.abandon_restart_if_not_ours(group, effects),
                 Activity::Probing(_)
                 | Activity::Starting { cancelled: true, .. }
-                | Activity::Stopping { .. }
+                | Activity::Interrupting(_)
+                | Activity::Stopping { restart: false, .. }
                 | Activity::Failed => {}
             }
         }
@@ -140,15 +142,20 @@ impl Node {
                 _ => {}
             }
         }
-        let job = self.new_job();
         let newest = self.newest_epoch(group);
         let state = self.group_mut(group);
         state.epoch = state.epoch.max(newest);
-        state.activity = Activity::Starting { job, since: now, cancelled: false };
-        state.ours = true;
         if state.stance == Stance::Standby {
             state.stance = Stance::Normal;
         }
+        self.begin_start(now, group, effects);
+    }
+
+    pub(super) fn begin_start(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {
+        let job = self.new_job();
+        let state = self.group_mut(group);
+        state.activity = Activity::Starting { job, since: now, cancelled: false };
+        state.ours = true;
         effects.say(Notice::Starting { group, epoch: state.epoch });
         effects.order(Effect::Run { job, work: Work::Start(group) });
     }
@@ -168,19 +175,44 @@ impl Node {
         }
     }
 
-    fn release_if_not_ours(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {
-        if let Some(cause) = self.newer_holder(group, effects) {
+    fn release_or_look_after(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {
+        if let Some(cause) = self.release_cause(group, effects) {
             self.release(now, group, cause, effects);
-        } else if self.must_give_up() {
-            self.release(now, group, ReleaseCause::QuorumLost, effects);
-        } else if self.phase == Phase::Leaving && !planted(Bug::LeavesRunning) {
-            self.release(now, group, ReleaseCause::Leaving, effects);
-        } else if self.group(group).retired {
-            self.release(now, group, ReleaseCause::Retired, effects);
-        } else if let Some(heir) = self.fitter(group).filter(|_| !planted(Bug::HolderKeeps)) {
-            self.release(now, group, ReleaseCause::HigherBid(heir), effects);
-        } else if self.is_clear_elsewhere(group) {
+            return;
+        }
+        if self.is_clear_elsewhere(group) {
             self.settle_into(now, group, effects);
+        }
+        self.look_after(now, group, effects);
+    }
+
+    /// Why a group that is meant to be here must go; nothing if it may stay.
+    fn release_cause(&mut self, group: GroupIndex, effects: &mut Effects) -> Option<ReleaseCause> {
+        let newer = self.newer_holder(group, effects);
+        if newer.is_some() {
+            newer
+        } else if self.must_give_up() {
+            Some(ReleaseCause::QuorumLost)
+        } else if self.phase == Phase::Leaving && !planted(Bug::LeavesRunning) {
+            Some(ReleaseCause::Leaving)
+        } else if self.group(group).retired {
+            Some(ReleaseCause::Retired)
+        } else {
+            let heir = self.fitter(group).filter(|_| !planted(Bug::HolderKeeps));
+            heir.map(ReleaseCause::HigherBid)
+        }
+    }
+
+    /// While it is being restarted in place a group is ours as if it ran, and goes for the same reasons.
+    fn abandon_restart_if_not_ours(&mut self, group: GroupIndex, effects: &mut Effects) {
+        if planted(Bug::RestartOverHolder) {
+            return;
+        }
+        if let Some(cause) = self.release_cause(group, effects)
+            && let Activity::Stopping { job, since, .. } = self.group(group).activity
+        {
+            self.group_mut(group).activity = Activity::Stopping { job, since, restart: false };
+            effects.say(Notice::Releasing { group, cause });
         }
     }
 
@@ -299,7 +331,7 @@ impl Node {
         GroupBid {
             fit: may_take && self.may_hold() && self.configurations_agree(),
             stance: state.stance,
-            rank: bids::rank(self.config.policy.auto_failback, preferred, state.state().holds()),
+            rank: bids::rank(self.config.policy.auto_failback, preferred, state.is_kept()),
         }
     }
 
@@ -330,7 +362,7 @@ impl Node {
                 effects.say(Notice::RunsElsewhere { group, member: from, epoch: report.epoch });
             }
             let own = self.group_mut(group);
-            if !own.state().holds() && own.epoch < report.epoch {
+            if !own.is_kept() && own.epoch < report.epoch {
                 own.epoch = report.epoch;
                 is_news = true;
             }

@@ -108,7 +108,7 @@ impl Node {
             Outcome::Fenced { device } => Some(device),
             Outcome::Done => Some(0),
             Outcome::Failed(_) if planted(Bug::FailedFenceCounts) => Some(0),
-            Outcome::NotRunning | Outcome::Partial | Outcome::Failed(_) => None,
+            Outcome::NotRunning | Outcome::Partial | Outcome::Repairable | Outcome::Failed(_) => None,
         };
         let member = &mut self.members[usize::from(at.0)];
         let is_dead = member.presence == Presence::Dead;

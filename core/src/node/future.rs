@@ -75,7 +75,12 @@ impl Node {
                 member.confirmed.is_some_and(|confirmed| confirmed >= awaited).hash(hasher);
             }
         }
-        groups.iter().for_each(|group| group.hash_future(hasher));
+        for (at, group) in self.config.groups().zip(groups) {
+            group.hash_future(hasher);
+            if self.config.monitor(at).is_some() {
+                group.health.hash_future(now, self.config.policy.recovery.window, hasher);
+            }
+        }
         pings.hash_future(now, &self.config, hasher);
         orders.iter().for_each(|order| order.hash_future(hasher));
     }
@@ -170,10 +175,24 @@ fn since(now: Instant, begin: Instant, deadtime: Duration) -> Duration {
 
 impl Group {
     fn hash_future(&self, hasher: &mut impl Hasher) {
-        let Self { activity, epoch, failed_here, stance, retired, ours, found_running, disputed, nobody_fit } =
-            self;
+        let Self {
+            activity,
+            epoch,
+            failed_here,
+            stance,
+            retired,
+            ours,
+            found_running,
+            disputed,
+            nobody_fit,
+            health: _,
+        } = self;
         core::mem::discriminant(activity).hash(hasher);
-        matches!(activity, Activity::Starting { cancelled: true, .. }).hash(hasher);
+        let changed_mind = matches!(
+            activity,
+            Activity::Starting { cancelled: true, .. } | Activity::Stopping { restart: true, .. }
+        );
+        changed_mind.hash(hasher);
         (epoch, failed_here, stance, retired, ours, found_running.is_some(), disputed, nobody_fit)
             .hash(hasher);
     }

@@ -27,12 +27,12 @@ impl Node {
             Activity::Starting { since, cancelled, .. } => {
                 self.start_ended(now, group, job, outcome, since, cancelled, effects);
             }
-            Activity::Stopping { since, .. } => self.stop_ended(now, group, job, outcome, since, effects),
-            Activity::Unprobed
-            | Activity::Idle
-            | Activity::Claiming { .. }
-            | Activity::Running
-            | Activity::Failed => {}
+            Activity::Running => self.care_ended(now, group, job, outcome, effects),
+            Activity::Interrupting(_) => self.stop(now, group, false, effects),
+            Activity::Stopping { since, restart, .. } => {
+                self.stop_ended(now, group, job, outcome, since, restart, effects);
+            }
+            Activity::Unprobed | Activity::Idle | Activity::Claiming { .. } | Activity::Failed => {}
         }
     }
 
@@ -53,7 +53,7 @@ impl Node {
                 effects.say(Notice::Probed { group, state: self.group(group).state() });
             }
             // What cannot be told is treated as if parts of it ran.
-            Outcome::Partial | Outcome::Failed(_) | Outcome::Fenced { .. } => {
+            Outcome::Partial | Outcome::Repairable | Outcome::Failed(_) | Outcome::Fenced { .. } => {
                 self.release(now, group, ReleaseCause::NotWhole, effects)
             }
         }
@@ -74,12 +74,16 @@ impl Node {
             _ if cancelled && planted(Bug::CancelledStartStays) => {
                 self.group_mut(group).activity = Activity::Idle
             }
-            _ if cancelled => self.stop(now, group, effects),
+            _ if cancelled => self.stop(now, group, false, effects),
             Outcome::Done => {
                 self.group_mut(group).activity = Activity::Running;
                 effects.say(Notice::Started { group, took: now.since(since) });
             }
-            Outcome::NotRunning | Outcome::Partial | Outcome::Failed(_) | Outcome::Fenced { .. } => {
+            Outcome::NotRunning
+            | Outcome::Partial
+            | Outcome::Repairable
+            | Outcome::Failed(_)
+            | Outcome::Fenced { .. } => {
                 self.group_mut(group).failed_here = !planted(Bug::FailedStartForgotten);
                 effects.say(Notice::StartFailed { group, job, failure: outcome.failure() });
                 self.release(now, group, ReleaseCause::FailedStart, effects);
@@ -87,6 +91,7 @@ impl Node {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "all of them describe one ended stop")]
     fn stop_ended(
         &mut self,
         now: Instant,
@@ -94,6 +99,7 @@ impl Node {
         job: JobId,
         outcome: Outcome,
         since: Instant,
+        restart: bool,
         effects: &mut Effects,
     ) {
         match outcome {
@@ -103,13 +109,17 @@ impl Node {
                 state.found_running = None;
                 state.disputed = false;
                 effects.say(Notice::Stopped { group, took: now.since(since) });
+                // After a stall others may have taken it meanwhile: it is claimed anew then.
+                if restart && !self.listening && !planted(Bug::RestartShowsIdle) {
+                    self.begin_start(now, group, effects);
+                }
             }
-            Outcome::Partial | Outcome::Failed(_) | Outcome::Fenced { .. }
+            Outcome::Partial | Outcome::Repairable | Outcome::Failed(_) | Outcome::Fenced { .. }
                 if planted(Bug::FailedStopIsStopped) =>
             {
                 self.group_mut(group).activity = Activity::Idle;
             }
-            Outcome::Partial | Outcome::Failed(_) | Outcome::Fenced { .. } => {
+            Outcome::Partial | Outcome::Repairable | Outcome::Failed(_) | Outcome::Fenced { .. } => {
                 self.group_mut(group).activity = Activity::Failed;
                 effects.say(Notice::StopFailed { group, job, failure: outcome.failure() });
                 // What was never ours and cannot be stopped would not be better after a reboot: the next look finds the
@@ -131,12 +141,22 @@ impl Node {
         effects: &mut Effects,
     ) {
         effects.say(Notice::Releasing { group, cause });
-        self.stop(now, group, effects);
+        let state = self.group_mut(group);
+        match state.health.care {
+            Some((job, _)) => {
+                state.activity = Activity::Interrupting(job);
+                state.health.rests();
+                effects.order(Effect::Cancel(job));
+            }
+            None => self.stop(now, group, false, effects),
+        }
     }
 
-    pub(super) fn stop(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {
+    pub(super) fn stop(&mut self, now: Instant, group: GroupIndex, restart: bool, effects: &mut Effects) {
         let job = self.new_job();
-        self.group_mut(group).activity = Activity::Stopping { job, since: now };
+        let state = self.group_mut(group);
+        state.activity = Activity::Stopping { job, since: now, restart };
+        state.health.rests();
         effects.order(Effect::Run { job, work: Work::Stop(group) });
     }
 }

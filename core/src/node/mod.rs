@@ -1,6 +1,7 @@
 //! A node: the order of business of one step, and what can be read of its state. The work is in the rooms below:
-//! `hearing` (frames in), `watch` (silence), `jobs` (outcomes), `decide` (ownership), `fence`, `orders` (operators), `speak`
-//! (heartbeats out), `deadlines`, `record` (what a flight recorder needs), `future` (what of all this matters, for
+//! `hearing` (frames in), `watch` (silence), `jobs` (outcomes), `decide` (ownership), `recovery` (what runs and fails),
+//! `fence`, `orders` (operators), `speak` (heartbeats out), `deadlines`, `record` (what a flight recorder needs),
+//! `future` (what of all this matters, for
 //! explorers).
 
 mod deadlines;
@@ -14,6 +15,7 @@ mod pings;
 mod quorum;
 mod reconfigure;
 mod record;
+mod recovery;
 mod speak;
 mod watch;
 
@@ -140,6 +142,7 @@ impl Node {
             Input::Pong(ping) => self.pings.answered(now, ping, effects),
             Input::Watchdog(timeout) => self.majority.watchdog = timeout,
             Input::JobEnded { job, outcome } => self.job_ended(now, job, outcome, effects),
+            Input::Suspect(group) => self.suspect(group),
             Input::Order { id, command } => self.take_order(id, command, effects),
         }
         // Copies and refused frames, however many, leave nothing to decide.
@@ -248,7 +251,9 @@ impl Node {
 /// Whether the first look at a group is over.
 fn is_settled(group: &Group) -> bool {
     match group.activity {
-        Activity::Unprobed | Activity::Probing(_) | Activity::Stopping { .. } => false,
+        Activity::Unprobed | Activity::Probing(_) | Activity::Interrupting(_) | Activity::Stopping { .. } => {
+            false
+        }
         Activity::Idle
         | Activity::Claiming { .. }
         | Activity::Starting { .. }

@@ -78,6 +78,7 @@ impl Node {
                 continue;
             }
             cleaned |= core::mem::replace(&mut group.failed_here, false);
+            cleaned |= group.health.forgive();
             if group.activity == Activity::Failed {
                 group.activity = Activity::Unprobed;
                 cleaned = true;
@@ -105,8 +106,8 @@ impl Node {
         }
         let in_scope = |group: &GroupIndex| self.is_in_scope(*group, scope);
         let concerned = |group: &GroupIndex| match kind {
-            Kind::Standby => self.group(*group).state().holds(),
-            Kind::Takeover => !self.group(*group).state().holds(),
+            Kind::Standby => self.group(*group).is_kept(),
+            Kind::Takeover => !self.group(*group).is_kept(),
             Kind::Retire => false,
         };
         let groups = self.config.groups().filter(in_scope).filter(concerned);
@@ -139,6 +140,7 @@ impl Node {
                 Kind::Takeover => {
                     state.stance = Stance::Ordered;
                     state.failed_here = false;
+                    state.health.forgive();
                 }
                 Kind::Retire => state.retired = true,
             }
@@ -183,8 +185,8 @@ impl Node {
         for group in members_of(order.groups) {
             let state = self.group_mut(group);
             match order.kind {
-                Kind::Standby if state.state().holds() => state.stance = Stance::Normal,
-                Kind::Takeover if !state.state().holds() => state.stance = Stance::Normal,
+                Kind::Standby if state.is_kept() => state.stance = Stance::Normal,
+                Kind::Takeover if !state.is_kept() => state.stance = Stance::Normal,
                 Kind::Retire => state.retired = false,
                 Kind::Standby | Kind::Takeover => {}
             }

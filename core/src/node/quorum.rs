@@ -64,7 +64,10 @@ impl Node {
         }
         let starting = self.phase == Phase::Starting;
         let ours = |group: &crate::group::Group| match group.activity {
-            Activity::Starting { .. } | Activity::Stopping { .. } | Activity::Failed => true,
+            Activity::Starting { .. }
+            | Activity::Interrupting(_)
+            | Activity::Stopping { .. }
+            | Activity::Failed => true,
             // What was found here at our start waits for the others' word. The watchdog is not fed meanwhile.
             Activity::Running => !(starting && group.found_running.is_some()),
             Activity::Unprobed | Activity::Probing(_) | Activity::Idle | Activity::Claiming { .. } => false,

@@ -70,6 +70,8 @@ impl Node {
         for old in self.config.groups() {
             if let Some(new) = same_group(&self.config, old, &config) {
                 groups[new] = *self.group(old);
+                // It may have another interval from now on.
+                groups[new].health.next = None;
                 origins[new] = Some(old);
             }
         }

@@ -21,6 +21,7 @@ impl Node {
             Input::Pong(ping) => Event::Pong(ping),
             Input::Watchdog(timeout) => Event::Watchdog(timeout),
             Input::JobEnded { job, outcome } => Event::JobEnded { job, outcome },
+            Input::Suspect(group) => Event::Suspect(group),
             Input::Order { id, command } => Event::Order { id, command },
         }
     }

@@ -25,6 +25,7 @@ impl Node {
             member.links.iter_mut().filter(|link| link.up).for_each(|link| link.heard = Some(now));
         }
         self.pings.forgive(now);
+        self.doubt_answers();
         self.renew_claims();
         self.reply_due = true;
         true

@@ -56,6 +56,7 @@ fn make_move(world: &mut World, choices: &mut Choices<'_>) {
             world.step(at, world.now - back, Input::Tick);
         }
         7 => match choices.byte() {
+            group @ 0x80.. => world.step(at, world.now, Input::Suspect(GroupIndex(group & 0x7f))),
             ping @ 0x20.. => world.step(at, world.now, Input::Pong(PingIndex(ping))),
             seconds => {
                 let timeout = Duration::from_millis(1000 * u64::from(seconds));
@@ -102,6 +103,7 @@ fn outcome(choices: &mut Choices<'_>) -> Outcome {
         Outcome::Done,
         Outcome::NotRunning,
         Outcome::Partial,
+        Outcome::Repairable,
         Outcome::Failed(JobFailure::Refused),
         Outcome::Failed(JobFailure::TimedOut),
         Outcome::Failed(JobFailure::Cancelled),

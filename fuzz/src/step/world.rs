@@ -109,7 +109,7 @@ impl World {
             for (job, work) in self.seats[at].jobs.clone() {
                 let outcome = match work {
                     Some(Work::Probe(_)) => Outcome::NotRunning,
-                    Some(Work::Start(_) | Work::Stop(_) | Work::Fence(_)) | None => Outcome::Done,
+                    Some(_) | None => Outcome::Done,
                 };
                 if self.seats[at].jobs.iter().any(|(running, _)| *running == job) {
                     self.end_job(at, job, outcome);
@@ -225,13 +225,9 @@ impl World {
 impl Seat {
     fn run(&mut self, job: JobId, work: Work) {
         assert!(self.jobs.iter().all(|(running, _)| *running != job), "two jobs of one name");
-        let group = |work: &Work| match work {
-            Work::Probe(group) | Work::Start(group) | Work::Stop(group) => Some(*group),
-            Work::Fence(_) => None,
-        };
-        let busy = |other: &Work| group(other).is_some() && group(other) == group(&work);
+        let busy = |other: &&Work| other.group().is_some() && other.group() == work.group();
         let mut others = self.jobs.iter().filter_map(|(_, other)| other.as_ref());
-        assert!(!others.any(busy), "two jobs at once for one group: {work:?}");
+        assert!(others.find(busy).is_none(), "two jobs at once for one group: {work:?}");
         if let Work::Fence(member) = work {
             assert!(self.node.member(member).is_some(), "fences what is no other member");
         }

@@ -2,6 +2,7 @@
 //! Looks at the machine as well; a daemon starts whatever is said here.
 
 mod fencing;
+mod monitoring;
 mod protection;
 
 use std::net::IpAddr;
@@ -38,6 +39,7 @@ pub fn check(directory: &Path, environment: &dyn System) -> Vec<Diagnostic> {
         advice.on_watchdog();
         advice.on_resources();
         advice.on_event_scripts();
+        advice.on_monitoring();
         advice.on_access();
         advice.on_logs();
     }

@@ -3,7 +3,7 @@
 use super::ha_cf::{self, HaCf};
 use super::source::{Finding, Word};
 use super::values::{parse_boolean, parse_time, parse_whole};
-use super::{media, programs};
+use super::{media, monitoring, programs};
 
 /// A directive of `ha.cf`.
 #[derive(Debug)]
@@ -240,6 +240,18 @@ pub const DIRECTIVES: &[Directive] = &[
         Some("30"),
         "time limit of a resource's status",
         Value(ha_cf::status_timeout),
+    ),
+    directive(
+        "monitor",
+        Some("10"),
+        "how often running resources are asked for their status; patterns may follow",
+        Line(monitoring::monitor),
+    ),
+    directive(
+        "monitor_restarts",
+        Some("3 3600"),
+        "how often a failed group is restarted in place, within what time",
+        Line(monitoring::restarts),
     ),
     // Without a default.
     directive("node", None, "members of the cluster", List(ha_cf::node)),

@@ -12,6 +12,7 @@ use super::directives::{self, DIRECTIVES, Directive, Outcome, Treatment, WHY_NOT
 use super::model::{
     FenceDevice, Logging, Medium, Notify, OperationLimits, PingNode, Quorum, RespawnClient, StopFailure,
 };
+use super::monitoring::Monitoring;
 use super::source::{Finding, Line, SourceFile, Span, Word, count, words};
 use super::system::System;
 use super::values::{TIME_REMEDY, closest, parse_boolean, parse_time, parse_whole};
@@ -48,6 +49,7 @@ pub(super) struct HaCf<'a> {
     pub(super) stop_failure: StopFailure,
     pub(super) quorum: Quorum,
     pub(super) limits: OperationLimits,
+    pub(super) monitoring: Monitoring,
     pub(super) logging: Logging,
     pub(super) use_logd: Option<bool>,
     pub(super) fencing: Vec<FenceDevice>,
@@ -99,6 +101,7 @@ impl<'a> HaCf<'a> {
                 stop: Duration::from_secs(120),
                 status: Duration::from_secs(30),
             },
+            monitoring: Monitoring::default(),
             logging: Logging { syslog_format: true, log_badpack: true, ..Logging::default() },
             use_logd: None,
             fencing: Vec::new(),

@@ -16,6 +16,7 @@ mod haresources;
 mod media;
 mod metadata;
 mod model;
+mod monitoring;
 mod programs;
 mod questions;
 mod reading;
@@ -37,6 +38,7 @@ pub use diagnostics::{Diagnostic, Severity};
 #[cfg(test)]
 pub(crate) use event_scripts::EVENTS;
 pub use model::*;
+pub use monitoring::{Monitoring, Monitors};
 pub use questions::{Answer, Question, Silence};
 pub(crate) use resource_words::floating_address;
 pub use system::{RealSystem, System};

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::monitoring::Monitoring;
 use crate::agents;
 
 /// A whole, checked configuration.
@@ -33,6 +34,8 @@ pub struct Configuration {
     pub quorum: Quorum,
     /// Time limits of resource operations.
     pub limits: OperationLimits,
+    /// `monitor` and `monitor_restarts`: who watches what runs, and what follows when it does not.
+    pub monitoring: Monitoring,
     /// Where log lines go.
     pub logging: Logging,
     /// The fencing devices, in the order in which they are tried for a host.

@@ -109,6 +109,7 @@ fn finish(ha_cf: HaCf<'_>, times: Times, directory: &Path) -> (Configuration, Pl
         stop_failure: ha_cf.stop_failure,
         quorum: ha_cf.quorum,
         limits: ha_cf.limits,
+        monitoring: ha_cf.monitoring,
         logging: ha_cf.logging,
         fencing: ha_cf.fencing,
         fence_delay: ha_cf.fence_delay,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use heartline_core::message;
+use heartline_core::{health, message};
 use serde::{Deserialize, Serialize};
 
 use crate::fence::history;
@@ -346,6 +346,31 @@ impl From<message::GroupState> for GroupState {
             message::GroupState::Stopping => Self::Stopping,
             message::GroupState::Failed => Self::Failed,
             message::GroupState::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// Why a group that ran counts as failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ailment {
+    /// It did not run any more, or only in part.
+    Gone,
+    /// Its monitor did not end within its time limit.
+    Hung,
+    /// Its status was not clear, several times in a row.
+    Unclear,
+    /// Addresses that were gone could not be put back, or were gone again too often.
+    NotRepaired,
+}
+
+impl From<health::Ailment> for Ailment {
+    fn from(ailment: health::Ailment) -> Self {
+        match ailment {
+            health::Ailment::Gone => Self::Gone,
+            health::Ailment::Hung => Self::Hung,
+            health::Ailment::Unclear => Self::Unclear,
+            health::Ailment::NotRepaired => Self::NotRepaired,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! From the three files to what the core must know.
 
-use heartline_core::config::{Config, ConfigError, Intervals, Parts, Policy, Quorum, StopFailure};
+use heartline_core::config::{Config, ConfigError, Intervals, Parts, Policy, Quorum, Recovery, StopFailure};
 use heartline_core::seal::{Key, KeyError, KeyRing, Method};
 use heartline_core::time::Duration;
 
-use crate::config::{self, AuthMethod, Configuration};
+use crate::config::{self, AuthMethod, Configuration, Monitoring};
 
 /// Why a configuration that reads well cannot be lived by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,12 +30,19 @@ pub fn core_config(configuration: &Configuration) -> Result<(Config, KeyRing), U
         .zip(&texts)
         .map(|(group, text)| (group.preferred.as_str(), text.as_str()))
         .collect();
+    let Monitoring { monitors, restarts, window } = &configuration.monitoring;
+    let monitors: Vec<Duration> = configuration
+        .groups
+        .iter()
+        .map(|group| monitors.of_group(group).map_or(Duration::ZERO, span))
+        .collect();
     let times = &configuration.times;
     let config = Config::new(&Parts {
         cluster: &configuration.cluster,
         nodes: &nodes,
         this: &configuration.this_node,
         groups: &groups,
+        monitors: &monitors,
         intervals: Intervals {
             keepalive: span(times.keepalive),
             deadtime: span(times.deadtime),
@@ -56,7 +63,7 @@ pub fn core_config(configuration: &Configuration) -> Result<(Config, KeyRing), U
                 config::Quorum::Majority => Quorum::Majority,
             },
             ping_decides: configuration.ipfail,
-            ..Policy::default()
+            recovery: Recovery { restarts: *restarts, window: span(*window) },
         },
         links: configuration.media.len(),
         pings: configuration.pings.len(),

@@ -106,6 +106,8 @@ impl Daemon {
             Work::Probe(group) => (group, Operation::Probe),
             Work::Start(group) => (group, Operation::Start),
             Work::Stop(group) => (group, Operation::Stop),
+            Work::Monitor(group) => (group, Operation::Monitor),
+            Work::Repair(group) => (group, Operation::Repair),
             Work::Fence(member) => {
                 let host = self.names.member(member).to_owned();
                 self.fencer.fence(job.0, &host, now);
@@ -145,6 +147,14 @@ impl Daemon {
                 self.announce(group, now);
             }
         }
+    }
+
+    /// Something of a group seems to be gone: an address that somebody removed, a process that ended. The core decides
+    /// whether it is looked at.
+    #[expect(dead_code, reason = "nobody watches addresses or processes yet")]
+    pub(super) fn suspect(&mut self, group: GroupIndex) {
+        self.runner.ask_all(usize::from(group.0));
+        self.step(Input::Suspect(group));
     }
 
     fn answer(&mut self, order: u32, answer: Answer) {
@@ -290,7 +300,12 @@ fn resource_outcome(outcome: &resources::Outcome) -> Outcome {
         resources::Outcome::Running | resources::Outcome::Succeeded => Outcome::Done,
         resources::Outcome::NotRunning => Outcome::NotRunning,
         resources::Outcome::Partial => Outcome::Partial,
-        resources::Outcome::Failed { .. } => Outcome::Failed(JobFailure::Refused),
+        resources::Outcome::Lost { repairable: true, .. } => Outcome::Repairable,
+        resources::Outcome::Lost { repairable: false, .. } => Outcome::Partial,
+        resources::Outcome::NotRun { .. } => Outcome::Failed(JobFailure::NotRun),
+        resources::Outcome::Unclear { .. } | resources::Outcome::Failed { .. } => {
+            Outcome::Failed(JobFailure::Refused)
+        }
         resources::Outcome::TimedOut { .. } => Outcome::Failed(JobFailure::TimedOut),
         resources::Outcome::Cancelled => Outcome::Failed(JobFailure::Cancelled),
     }
@@ -306,6 +321,15 @@ fn fence_outcome(outcome: &fence::Outcome) -> Outcome {
 
 fn error_text(outcome: &resources::Outcome) -> Option<String> {
     match outcome {
+        resources::Outcome::Lost { resource, reason, .. } => {
+            Some(format!("{resource}: does not run any more ({reason})"))
+        }
+        resources::Outcome::Unclear { resource, reason } => {
+            Some(format!("{resource}: has no clear status ({reason})"))
+        }
+        resources::Outcome::NotRun { resource, reason } => {
+            Some(format!("{resource}: cannot be asked how it is ({reason})"))
+        }
         resources::Outcome::Failed { resource, reason } => Some(format!("{resource}: {reason}")),
         resources::Outcome::TimedOut { resource, operation } => {
             Some(format!("{resource}: {operation} timed out"))

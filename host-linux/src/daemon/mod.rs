@@ -40,7 +40,7 @@ use crate::flight::Recorder;
 use crate::log::render::Names;
 use crate::log::{Level, Log};
 use crate::media::{Media, Progress, Received};
-use crate::resources::{Directories, Environment, Runner};
+use crate::resources::{Directories, Environment, Instructions, Runner};
 use crate::watchdog::{Health, Watchdog};
 
 const SIGNALS: Token = Token(0);
@@ -160,9 +160,7 @@ impl Daemon {
             media_token: MEDIA,
             next_ping: now,
             runner: Runner::new(
-                configuration.groups.clone(),
-                configuration.limits,
-                environment.clone(),
+                Instructions::of(&configuration),
                 directories,
                 executable,
                 runner_registry,

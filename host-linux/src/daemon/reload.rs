@@ -24,7 +24,7 @@ use crate::control::{ClientId, Outcome, Reply};
 use crate::log::Level;
 use crate::log::render::Names;
 use crate::media::Media;
-use crate::resources::Environment;
+use crate::resources::{Environment, Instructions};
 
 /// A good configuration that waits until what it does not have any more is stopped.
 pub(super) struct Pending {
@@ -172,7 +172,7 @@ impl Daemon {
             }
         }
         let environment = Environment::of(&new);
-        self.runner.configure(new.groups.clone(), new.limits, environment.clone());
+        self.runner.configure(Instructions::of(&new));
         self.fencer.configure(new.fencing.clone(), new.others(), environment.clone(), clock::monotonic());
         self.watchdog.configure(&new);
         self.programs.configure(&new, environment, clock::monotonic());

@@ -31,6 +31,7 @@ fn config(this: &str) -> Config {
         nodes: &["ha1", "ha2"],
         this,
         groups: &[("ha1", "10.0.0.46 httpd")],
+        monitors: &[],
         intervals: Intervals {
             keepalive: millis(200),
             deadtime: millis(1000),

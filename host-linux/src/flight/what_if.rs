@@ -155,7 +155,9 @@ impl History {
         let took = self.usual.get(&std::mem::discriminant(&work)).copied().unwrap_or_default();
         let outcome = match work {
             Work::Probe(_) => Outcome::NotRunning,
-            Work::Start(_) | Work::Stop(_) | Work::Fence(_) => Outcome::Done,
+            Work::Start(_) | Work::Stop(_) | Work::Monitor(_) | Work::Repair(_) | Work::Fence(_) => {
+                Outcome::Done
+            }
         };
         (took, outcome)
     }

@@ -4,6 +4,7 @@
 mod fencing;
 mod json;
 mod names;
+mod recovery;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -50,6 +51,8 @@ fn level(notice: &Notice) -> Level {
         | Notice::Starting { .. }
         | Notice::Started { .. }
         | Notice::Stopped { .. }
+        | Notice::Healthy(_)
+        | Notice::Repaired(_)
         | Notice::RunsElsewhere { .. }
         | Notice::FencingDelayed { .. }
         | Notice::Fencing { .. }
@@ -59,6 +62,9 @@ fn level(notice: &Notice) -> Level {
         | Notice::MemberDead { .. }
         | Notice::LateHeartbeat { .. }
         | Notice::PingDead(_)
+        | Notice::Doubtful { .. }
+        | Notice::Repairing(_)
+        | Notice::Restarting { .. }
         | Notice::Unprotected { .. }
         | Notice::WatchdogFired { .. }
         | Notice::WasFenced { .. }
@@ -66,6 +72,7 @@ fn level(notice: &Notice) -> Level {
         Notice::ConfigurationDiffers { .. }
         | Notice::ConflictWon { .. }
         | Notice::NobodyFit(_)
+        | Notice::Unhealthy { .. }
         | Notice::QuorumLost
         | Notice::FencingFailed { .. }
         | Notice::DuplicateName(_) => Level::Error,
@@ -78,7 +85,9 @@ fn level(notice: &Notice) -> Level {
             ReleaseCause::HigherBid(_) | ReleaseCause::Leaving | ReleaseCause::FailedStart => Level::Info,
             ReleaseCause::NotWhole => Level::Warn,
             ReleaseCause::Retired => Level::Info,
-            ReleaseCause::NewerHolder { .. } | ReleaseCause::QuorumLost => Level::Error,
+            ReleaseCause::NewerHolder { .. } | ReleaseCause::QuorumLost | ReleaseCause::FailedTooOften => {
+                Level::Error
+            }
         },
         Notice::Refused { refusal, .. } => match refusal {
             Refusal::Seal(_) | Refusal::Body | Refusal::TooOld | Refusal::Replay => Level::Warn,
@@ -190,6 +199,12 @@ fn text(notice: &Notice, names: &Names) -> String {
             group_name(group),
             failure_words(*failure)
         ),
+        Notice::Doubtful { group, failure, job: _ } => recovery::doubtful(group_name(group), *failure),
+        Notice::Healthy(group) => recovery::healthy(group_name(group)),
+        Notice::Unhealthy { group, ailment, job: _ } => recovery::unhealthy(group_name(group), *ailment),
+        Notice::Repairing(group) => recovery::repairing(group_name(group)),
+        Notice::Repaired(group) => recovery::repaired(group_name(group)),
+        Notice::Restarting { group, count, limit } => recovery::restarting(group_name(group), *count, *limit),
         Notice::Releasing { group, cause } => releasing(*group, *cause, names),
         Notice::Stopped { group, took } => {
             format!("Resource group {} is stopped here. Its stop took {}.", group_name(group), Millis(took))
@@ -339,6 +354,10 @@ fn releasing(group: GroupIndex, cause: ReleaseCause, names: &Names) -> String {
         ReleaseCause::FailedStart => {
             format!("Giving up resource group {group}: what was started of it is stopped again")
         }
+        ReleaseCause::FailedTooOften => format!(
+            "Giving up resource group {group}: it failed too often here. It stays away from this node until it is \
+             cleaned up or ordered here."
+        ),
         ReleaseCause::NotWhole => format!(
             "Giving up resource group {group}: at the first look only parts of it ran, or its state could not be told"
         ),

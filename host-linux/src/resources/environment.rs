@@ -114,6 +114,7 @@ mod tests {
             stop_failure: StopFailure::Reboot,
             quorum: crate::config::Quorum::Off,
             limits: OperationLimits { start: second, stop: second, status: second },
+            monitoring: crate::config::Monitoring::default(),
             logging: Logging { logfile: Some("/var/log/ha-log".into()), debug: 1, ..Logging::default() },
             fencing: Vec::new(),
             fence_delay: Duration::ZERO,

@@ -11,6 +11,7 @@ mod ledger;
 mod locate;
 mod output;
 mod remark;
+mod rounds;
 mod runner;
 mod sequence;
 mod status;
@@ -19,7 +20,7 @@ pub use environment::Environment;
 pub use ledger::end_leftovers;
 pub use locate::Directories;
 pub use remark::{Output, Remark, Severity};
-pub use runner::Runner;
+pub use runner::{Instructions, Runner};
 pub use sequence::{Action, Operation, Outcome};
 
 // The same machinery runs fencing agents, clients and hooks.

@@ -14,9 +14,11 @@ use super::environment::Environment;
 use super::ledger::Ledger;
 use super::locate::{Agent, Directories, Locator};
 use super::remark::{Output, Remark};
+use super::rounds::Rounds;
 use super::sequence::{Action, Answer, Operation, Outcome, Sequence, Step};
+use super::status::Status;
 use crate::agents;
-use crate::config::{Group, OperationLimits};
+use crate::config::{Configuration, Group, Monitors, OperationLimits};
 
 /// The jobs of this host's groups.
 ///
@@ -24,20 +26,46 @@ use crate::config::{Group, OperationLimits};
 /// what came of it is to be fetched with `completed` and `remarks`.
 #[derive(Debug)]
 pub struct Runner {
-    groups: Vec<Group>,
-    limits: OperationLimits,
-    environment: Environment,
+    instructions: Instructions,
     locator: Locator,
     children: Children,
     jobs: Vec<Job>,
+    rounds: Rounds,
     completed: Vec<(u32, Outcome)>,
     remarks: Vec<Remark>,
+}
+
+/// What the configuration says of groups and their agents.
+#[derive(Debug, Clone)]
+pub struct Instructions {
+    /// The groups; they are known by their index.
+    pub groups: Vec<Group>,
+    /// How long a call may take.
+    pub limits: OperationLimits,
+    /// Which resources are monitored, and how often.
+    pub monitors: Monitors,
+    /// What agents find in their environment.
+    pub environment: Environment,
+}
+
+impl Instructions {
+    /// What this configuration says.
+    #[must_use]
+    pub fn of(configuration: &Configuration) -> Self {
+        Self {
+            groups: configuration.groups.clone(),
+            limits: configuration.limits,
+            monitors: configuration.monitoring.monitors.clone(),
+            environment: Environment::of(configuration),
+        }
+    }
 }
 
 #[derive(Debug)]
 struct Job {
     number: u32,
     group: usize,
+    begun: Instant,
     sequence: Sequence,
     wait: Wait,
     cancelled: bool,
@@ -54,13 +82,11 @@ impl Runner {
     /// The number of tokens that are used, beginning with the first.
     pub const TOKENS: usize = Children::TOKENS;
 
-    /// `groups` are known by their index from now on. `own_executable` is this program, for the built-in agents.
-    /// The tokens from `first_token` on, [`Self::TOKENS`] of them, must not be used by anybody else.
+    /// `own_executable` is this program, for the built-in agents. The tokens from `first_token` on, [`Self::TOKENS`] of
+    /// them, must not be used by anybody else.
     #[must_use]
     pub fn new(
-        groups: Vec<Group>,
-        limits: OperationLimits,
-        environment: Environment,
+        instructions: Instructions,
         directories: Directories,
         own_executable: PathBuf,
         registry: Registry,
@@ -68,9 +94,7 @@ impl Runner {
     ) -> Self {
         let ledger = Ledger::in_run_dir(&directories.run_dir);
         Self {
-            groups,
-            limits,
-            environment,
+            instructions,
             locator: Locator {
                 directories,
                 own_executable,
@@ -78,28 +102,45 @@ impl Runner {
             },
             children: Children::new(registry, first_token, Some(ledger)),
             jobs: Vec::new(),
+            rounds: Rounds::default(),
             completed: Vec::new(),
             remarks: Vec::new(),
         }
     }
 
     /// Takes over a changed configuration. Jobs on their way go on with the groups that they began with.
-    pub fn configure(&mut self, groups: Vec<Group>, limits: OperationLimits, environment: Environment) {
-        self.groups = groups;
-        self.limits = limits;
-        self.environment = environment;
+    pub fn configure(&mut self, instructions: Instructions) {
+        self.instructions = instructions;
+        self.rounds = Rounds::default();
     }
 
     /// Begins a job. `job` is a number that no other job has at the moment; jobs of one group must not overlap.
     pub fn run(&mut self, job: u32, group: usize, operation: Operation, now: Instant) {
-        let Some(resources) = self.groups.get(group) else {
+        let Some(resources) = self.instructions.groups.get(group) else {
             let reason = format!("there is no group number {group}");
             self.completed.push((job, Outcome::Failed { resource: String::new(), reason }));
             return;
         };
-        let sequence = Sequence::new(operation, resources.clone());
-        self.jobs.push(Job { number: job, group, sequence, wait: Wait::Until(now), cancelled: false });
+        let resources = resources.clone();
+        let sequence = match operation {
+            Operation::Monitor => {
+                let asks = self.rounds.turns(group, &resources, &self.instructions.monitors, now);
+                Sequence::monitoring(resources, asks)
+            }
+            Operation::Start => {
+                self.ask_all(group);
+                Sequence::new(operation, resources)
+            }
+            _ => Sequence::new(operation, resources),
+        };
+        let wait = Wait::Until(now);
+        self.jobs.push(Job { number: job, group, begun: now, sequence, wait, cancelled: false });
         self.proceed(job, Answer::Begin, now);
+    }
+
+    /// All monitored resources of a group are asked in the next round, whenever they were asked last.
+    pub fn ask_all(&mut self, group: usize) {
+        self.rounds.ask_all(group);
     }
 
     /// Ends a job early: SIGTERM to the process group of its current call, SIGKILL two seconds later. Its outcome is
@@ -209,7 +250,15 @@ impl Runner {
         };
         if *action == Action::Status {
             let rule = Agent::of(job.sequence.resource(*resource)?).status_rule();
-            return Some(Answer::Status(rule.judge(exit, &ended.output)));
+            let status = rule.judge(exit, &ended.output);
+            let said = match status {
+                Status::Running => String::new(),
+                Status::NotRunning | Status::Unclear => failure(invocation, &ended),
+            };
+            if status == Status::Running && job.sequence.operation() == Operation::Monitor {
+                self.rounds.is_well(job.group, *resource, job.begun);
+            }
+            return Some(Answer::Status(status, said));
         }
         if exit == Some(0) {
             return Some(Answer::Succeeded);
@@ -249,10 +298,10 @@ impl Runner {
         let Some(word) = job.sequence.resource(resource) else {
             return Err(Answer::Failed(format!("there is no resource number {resource}")));
         };
-        let limit = limit(&word.limits.unwrap_or(self.limits), action);
+        let limit = limit(&word.limits.unwrap_or(self.instructions.limits), action);
         let invocation = self
             .locator
-            .invocation(word, action, limit, &self.environment)
+            .invocation(word, action, limit, &self.instructions.environment)
             .map_err(|error| Answer::Missing(error.to_string()))?;
         if matches!(action, Action::Start | Action::Stop) {
             let mut arguments = word.arguments.clone();
@@ -262,7 +311,7 @@ impl Runner {
             self.remarks.push(Remark::Calling { program: invocation.program.clone(), arguments, action });
         }
         self.children
-            .spawn(job.number, &invocation, &self.environment, now)
+            .spawn(job.number, &invocation, &self.instructions.environment, now)
             .map_err(|error| not_run(Agent::of(word), &invocation, &error))?;
         job.wait = Wait::Call { resource, action, invocation };
         Ok(())

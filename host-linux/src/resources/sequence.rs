@@ -1,6 +1,8 @@
 //! The order of calls that makes up a job: pure, so that it can be read and tested as a table.
 //! It runs nothing and measures no time; `runner.rs` asks for the next step and reports how it went.
 
+mod care;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -23,6 +25,10 @@ pub enum Operation {
     Start,
     /// Stop it, from right to left.
     Stop,
+    /// Ask those of its resources whose turn it is whether they still run.
+    Monitor,
+    /// Put back its addresses that are gone.
+    Repair,
     /// Make its addresses known to the neighbours again.
     Announce,
 }
@@ -54,14 +60,37 @@ impl fmt::Display for Action {
 /// How a job ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Probe: all resources of the group run.
+    /// Probe: all resources of the group run. Monitor: all that were asked.
     Running,
     /// Probe: none of them runs.
     NotRunning,
     /// Probe: some run, or for some it is unclear.
     Partial,
-    /// Start, stop, announce: done.
+    /// Start, stop, repair, announce: done.
     Succeeded,
+    /// Monitor: this resource does not run any more.
+    Lost {
+        /// The resource as written.
+        resource: String,
+        /// A sentence for people.
+        reason: String,
+        /// Whether nothing but addresses is gone, which can be put back.
+        repairable: bool,
+    },
+    /// Monitor: this resource had no clear answer; nothing is known to be gone.
+    Unclear {
+        /// The resource as written.
+        resource: String,
+        /// A sentence for people.
+        reason: String,
+    },
+    /// Monitor: this resource could not be asked; nothing is known to be gone.
+    NotRun {
+        /// The resource as written.
+        resource: String,
+        /// A sentence for people.
+        reason: String,
+    },
     /// Not done; nothing was undone.
     Failed {
         /// The resource as written.
@@ -96,8 +125,8 @@ pub(super) enum Step {
 pub(super) enum Answer {
     /// There was none, or it was a pause.
     Begin,
-    /// The agent's answer to `status`.
-    Status(Status),
+    /// The agent's answer to `status`, and its call in a sentence.
+    Status(Status, String),
     /// Exit status 0.
     Succeeded,
     /// Something else, told in a sentence.
@@ -125,6 +154,9 @@ pub(super) struct Sequence {
     running: usize,
     unclear: usize,
     not_announced: Option<Outcome>,
+    /// Monitor: whose turn it is, by resource, and what was said.
+    asks: Vec<bool>,
+    findings: care::Findings,
 }
 
 impl Sequence {
@@ -139,7 +171,18 @@ impl Sequence {
             running: 0,
             unclear: 0,
             not_announced: None,
+            asks: Vec::new(),
+            findings: care::Findings::default(),
         }
+    }
+
+    /// A round in which these resources are asked, by their place in the group.
+    pub(super) fn monitoring(group: Group, asks: Vec<bool>) -> Self {
+        Self { asks, ..Self::new(Operation::Monitor, group) }
+    }
+
+    pub(super) fn operation(&self) -> Operation {
+        self.operation
     }
 
     pub(super) fn resource(&self, index: usize) -> Option<&Resource> {
@@ -152,6 +195,8 @@ impl Sequence {
             Operation::Probe => self.probe(&answer),
             Operation::Start => self.start(answer, &mut remark),
             Operation::Stop => self.stop(answer, &mut remark),
+            Operation::Monitor => self.monitor(answer),
+            Operation::Repair => self.repair(answer),
             Operation::Announce => self.announce(answer),
         }
     }
@@ -160,9 +205,9 @@ impl Sequence {
         match answer {
             Answer::Begin => {}
             Answer::TimedOut => return self.timed_out(),
-            Answer::Status(Status::Running) => self.running += 1,
-            Answer::Status(Status::NotRunning) | Answer::Missing(_) => {}
-            Answer::Status(Status::Unclear) | Answer::Succeeded | Answer::Failed(_) => self.unclear += 1,
+            Answer::Status(Status::Running, _) => self.running += 1,
+            Answer::Status(Status::NotRunning, _) | Answer::Missing(_) => {}
+            Answer::Status(Status::Unclear, _) | Answer::Succeeded | Answer::Failed(_) => self.unclear += 1,
         }
         if *answer != Answer::Begin {
             self.next_resource();
@@ -182,8 +227,8 @@ impl Sequence {
             Answer::Begin => remark(Remark::Acquiring { group: whole(&self.group) }),
             Answer::TimedOut => return self.timed_out(),
             Answer::Failed(reason) | Answer::Missing(reason) => return self.failed(reason),
-            Answer::Status(Status::NotRunning | Status::Unclear) => return self.call(Action::Start),
-            Answer::Status(Status::Running) | Answer::Succeeded => self.next_resource(),
+            Answer::Status(Status::NotRunning | Status::Unclear, _) => return self.call(Action::Start),
+            Answer::Status(Status::Running, _) | Answer::Succeeded => self.next_resource(),
         }
         match self.at_hand() {
             None => Step::Finished(Outcome::Succeeded),
@@ -207,7 +252,7 @@ impl Sequence {
                 remark(Remark::CannotLocate { reason });
                 self.next_resource();
             }
-            (Some(Action::Status), Answer::Status(Status::NotRunning)) => {
+            (Some(Action::Status), Answer::Status(Status::NotRunning, _)) => {
                 remark(Remark::StoppedInSpiteOfFailure { resource: self.text() });
                 self.next_resource();
             }
@@ -239,7 +284,7 @@ impl Sequence {
 
     fn announce(&mut self, answer: Answer) -> Step {
         let failure = match answer {
-            Answer::Begin | Answer::Succeeded | Answer::Status(_) => None,
+            Answer::Begin | Answer::Succeeded | Answer::Status(..) => None,
             Answer::TimedOut => Some(self.timed_out()),
             Answer::Failed(reason) | Answer::Missing(reason) => Some(self.failed(reason)),
         };
@@ -288,7 +333,11 @@ impl Sequence {
     fn index(&self) -> usize {
         match self.operation {
             Operation::Stop => self.group.resources.len().saturating_sub(self.done + 1),
-            Operation::Probe | Operation::Start | Operation::Announce => self.done,
+            Operation::Probe
+            | Operation::Start
+            | Operation::Monitor
+            | Operation::Repair
+            | Operation::Announce => self.done,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The runner with real scripts.
 
 mod agents;
+mod monitoring;
 
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use nix::unistd::Pid;
 use std::time::Instant;
 
 use super::testing::{Driven, FIRST_TOKEN, Loop, Scripts, open_fifo, wait_for_end};
-use super::{Action, Directories, Environment, Operation, Outcome, Remark, Runner};
-use crate::config::{Group, OperationLimits, Resource};
+use super::{Action, Directories, Environment, Instructions, Operation, Outcome, Remark, Runner};
+use crate::config::{Group, Monitors, OperationLimits, Resource};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const LIMITS: OperationLimits = OperationLimits { start: HOUR, stop: HOUR, status: HOUR };
@@ -62,6 +63,10 @@ fn group(words: &str) -> Group {
     Group { preferred: "wna".into(), resources: words.split(' ').map(resource).collect(), line: 1 }
 }
 
+fn instructions(groups: Vec<Group>, limits: OperationLimits, environment: Environment) -> Instructions {
+    Instructions { groups, limits, monitors: Monitors::every(HOUR), environment }
+}
+
 fn environment(scripts: &Scripts) -> Environment {
     let mut environment = Environment::default();
     environment.set("PATH", "/usr/bin:/bin".into());
@@ -82,9 +87,7 @@ impl World {
             environment.set(name, (*value).to_owned());
         }
         let runner = Runner::new(
-            groups.iter().map(|words| group(words)).collect(),
-            limits,
-            environment,
+            instructions(groups.iter().map(|words| group(words)).collect(), limits, environment),
             Directories {
                 config_dir: scripts.path("ha.d"),
                 init_d: scripts.path("init.d"),

@@ -219,14 +219,13 @@ impl Host {
     #[must_use]
     pub fn awaits(&self, job: &Job) -> bool {
         let Some(node) = &self.node else { return false };
-        match job.work {
-            Work::Probe(group) | Work::Start(group) | Work::Stop(group) => {
-                node.group_here(group).is_some_and(|group| group.job() == Some(job.id))
-            }
-            Work::Fence(member) => {
+        match (job.work, job.work.group()) {
+            (Work::Fence(member), _) => {
                 let running = heartline_core::fencing::Fence::Running(job.id);
                 node.member(member).is_some_and(|member| member.fence() == running)
             }
+            (_, Some(group)) => node.group_here(group).is_some_and(|group| group.job() == Some(job.id)),
+            (_, None) => false,
         }
     }
 }

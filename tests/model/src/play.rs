@@ -210,7 +210,7 @@ impl Player {
         let outcome = match (job.work, done) {
             _ if job.cancelled => Outcome::Failed(JobFailure::Cancelled),
             (_, false) => failed,
-            (Work::Probe(_), true) => match place.service {
+            (Work::Probe(_) | Work::Monitor(_), true) => match place.service {
                 Service::Stopped => Outcome::NotRunning,
                 Service::Partial => Outcome::Partial,
                 Service::Running => Outcome::Done,
@@ -223,7 +223,7 @@ impl Player {
                 place.service = Service::Stopped;
                 Outcome::Done
             }
-            (Work::Fence(_), true) => Outcome::Done,
+            (Work::Repair(_) | Work::Fence(_), true) => Outcome::Done,
         };
         if !done && !matches!(job.work, Work::Fence(_)) && cluster.tenancy.holder == Some(host) {
             cluster.tenancy.order = true;
@@ -291,7 +291,7 @@ fn run(
                 *service = Service::Partial;
             }
         }
-        Work::Probe(_) | Work::Fence(_) => {}
+        Work::Probe(_) | Work::Monitor(_) | Work::Repair(_) | Work::Fence(_) => {}
     }
     cluster.hosts[usize::from(host)].jobs.push(Job { id, work, cancelled: false, shot: false });
     Ok(())

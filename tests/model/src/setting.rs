@@ -68,6 +68,7 @@ impl Setting {
                 nodes: &NAMES,
                 this,
                 groups: &[(NAMES[0], "10.0.0.1 httpd")],
+                monitors: &[],
                 intervals: Intervals {
                     keepalive: KEEPALIVE,
                     deadtime: DEADTIME,

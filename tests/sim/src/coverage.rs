@@ -10,7 +10,7 @@ use heartline_core::refusal::Refusal;
 use heartline_core::seal::SealError;
 
 /// Everything that a node can decide or answer.
-pub const RULES: [&str; 67] = [
+pub const RULES: [&str; 74] = [
     "phase starting",
     "phase active",
     "phase leaving",
@@ -78,6 +78,13 @@ pub const RULES: [&str; 67] = [
     "fencing delayed",
     "fence belied",
     "was fenced",
+    "doubtful",
+    "healthy",
+    "unhealthy",
+    "repairing",
+    "repaired",
+    "restarting",
+    "releasing: failed too often",
 ];
 
 /// What cannot be reached from here, with the reason.
@@ -288,6 +295,13 @@ const fn rule(notice: &Notice) -> usize {
         Notice::FencingDelayed { .. } => 64,
         Notice::FenceBelied(_) => 65,
         Notice::WasFenced { .. } => 66,
+        Notice::Doubtful { .. } => 67,
+        Notice::Healthy(_) => 68,
+        Notice::Unhealthy { .. } => 69,
+        Notice::Repairing(_) => 70,
+        Notice::Repaired(_) => 71,
+        Notice::Restarting { .. } => 72,
+        Notice::Releasing { cause: ReleaseCause::FailedTooOften, .. } => 73,
         Notice::DuplicateName(_) | Notice::Dropped(_) => 51,
     }
 }

@@ -32,6 +32,12 @@ pub struct Catch {
 pub const fn expectation(bug: Bug) -> Expectation {
     let (seeds, promises): (u64, &'static [Promise]) = match bug {
         Bug::None => (0, &[]),
+        // No plan asks for monitors .
+        Bug::MonitorIgnored
+        | Bug::RestartsUncounted
+        | Bug::RestartShowsIdle
+        | Bug::RestartOverHolder
+        | Bug::StaleAnswersCount => (0, &[]),
         Bug::ClaimOverHolder
         | Bug::StoppingIsIdle
         | Bug::FenceForgotten

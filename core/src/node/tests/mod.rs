@@ -3,6 +3,7 @@
 mod fencing;
 mod hostile;
 mod quorum;
+mod recovery;
 mod reload;
 mod swarm;
 mod three;

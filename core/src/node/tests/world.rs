@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use proptest::prelude::ProptestConfig;
 
-use crate::config::{Config, Intervals, Parts, Policy, Quorum, StopFailure};
+use crate::config::{Config, Intervals, Parts, Policy, Quorum, Recovery, StopFailure};
 use crate::effect::{Answer, Effect, Effects, Work};
 use crate::ids::{Generation, GroupIndex, JobId, LinkIndex, MemberIndex, OrderId};
 use crate::input::{Command, Input, JobFailure, Outcome};
@@ -31,6 +31,11 @@ pub(super) struct Host {
     pub(super) start_fails: bool,
     pub(super) stop_fails: bool,
     pub(super) half_running: bool,
+    /// An address is gone, and whether it can be put back.
+    pub(super) address_gone: bool,
+    pub(super) repair_fails: bool,
+    /// What a monitor answers, whatever is true.
+    pub(super) monitor_says: Option<Outcome>,
     pub(super) start_takes: Duration,
     pub(super) hangs: bool,
     pub(super) stalled: bool,
@@ -109,6 +114,9 @@ pub(super) struct Setting {
     pub(super) watchdog: Option<u64>,
     pub(super) stop_failure: StopFailure,
     pub(super) pings: usize,
+    /// How often every group is asked how it is, in milliseconds; 0: never.
+    pub(super) monitor: u64,
+    pub(super) recovery: Recovery,
 }
 
 impl Default for Setting {
@@ -123,6 +131,8 @@ impl Default for Setting {
             watchdog: None,
             stop_failure: StopFailure::Block,
             pings: 0,
+            monitor: 0,
+            recovery: Policy::default().recovery,
         }
     }
 }
@@ -135,6 +145,7 @@ impl Setting {
             nodes: &self.nodes,
             this,
             groups: &self.groups,
+            monitors: &std::vec![millis(self.monitor); self.groups.len()],
             intervals: Intervals {
                 keepalive: millis(KEEPALIVE),
                 deadtime: millis(DEADTIME),
@@ -149,7 +160,7 @@ impl Setting {
                 fence_delay: millis(self.fence_delay),
                 quorum: self.quorum,
                 ping_decides: self.pings > 0,
-                ..Policy::default()
+                recovery: self.recovery,
             },
             links: usize::from(LINKS),
             pings: self.pings,
@@ -179,6 +190,9 @@ impl World {
             start_fails: false,
             stop_fails: false,
             half_running: false,
+            address_gone: false,
+            repair_fails: false,
+            monitor_says: None,
             start_takes: START_TAKES,
             hangs: false,
             stalled: false,
@@ -346,8 +360,22 @@ impl World {
             Work::Probe(_) if place.half_running => Outcome::Partial,
             Work::Probe(group) if place.runs[usize::from(group.0)] => Outcome::Done,
             Work::Probe(_) => Outcome::NotRunning,
+            Work::Monitor(group) => match place.monitor_says {
+                Some(says) => says,
+                None if !place.runs[usize::from(group.0)] => Outcome::NotRunning,
+                None if place.address_gone => Outcome::Repairable,
+                None => Outcome::Done,
+            },
+            Work::Repair(_) if place.repair_fails => Outcome::Failed(JobFailure::Refused),
+            Work::Repair(_) => {
+                place.address_gone = false;
+                Outcome::Done
+            }
             Work::Start(_) if place.start_fails => Outcome::Failed(JobFailure::Refused),
-            Work::Start(_) => Outcome::Done,
+            Work::Start(_) => {
+                place.address_gone = false;
+                Outcome::Done
+            }
             Work::Stop(_) if place.stop_fails => Outcome::Failed(JobFailure::TimedOut),
             Work::Stop(group) => {
                 place.runs[usize::from(group.0)] = false;
@@ -411,7 +439,7 @@ impl World {
                         place.start_takes
                     }
                     Work::Stop(_) => STOP_TAKES,
-                    Work::Probe(_) => Duration::from_millis(5),
+                    Work::Probe(_) | Work::Monitor(_) | Work::Repair(_) => Duration::from_millis(5),
                     Work::Fence(_) => Duration::from_millis(100),
                 };
                 if !place.hangs {

@@ -50,13 +50,21 @@ pub(super) fn reason(view: &View<'_>, at: GroupIndex, group: &Group) -> Option<S
     let error = view.extra.last_error(at).map_or_else(String::new, |error| format!(": {}", error.trim_end()));
     match group.activity() {
         Activity::Failed => Some(format!("it could not be stopped here{error}")),
+        _ if group.failed_here() && group.health().is_exhausted() => {
+            let failures = group.health().failures();
+            Some(format!("it failed {failures} times here and is given up until `heartline cleanup`{error}"))
+        }
         _ if group.failed_here() => Some(format!("its start failed here{error}")),
         Activity::Unprobed | Activity::Probing(_) => {
             Some("whether it runs here is being found out".to_owned())
         }
         Activity::Claiming { from } => waits_for(view, at, from),
         Activity::Idle if group.nobody_fit() => Some("no node that is there may run it".to_owned()),
-        Activity::Idle | Activity::Starting { .. } | Activity::Running | Activity::Stopping { .. } => None,
+        Activity::Idle
+        | Activity::Starting { .. }
+        | Activity::Running
+        | Activity::Interrupting(_)
+        | Activity::Stopping { .. } => None,
     }
 }
 

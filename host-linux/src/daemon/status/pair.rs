@@ -151,6 +151,9 @@ impl Pair {
         match work {
             Work::Probe(group) if runs[usize::from(group.0)] => Some(Outcome::Done),
             Work::Probe(_) => Some(Outcome::NotRunning),
+            Work::Monitor(group) if runs[usize::from(group.0)] => Some(Outcome::Done),
+            Work::Monitor(_) => Some(Outcome::NotRunning),
+            Work::Repair(_) => Some(Outcome::Done),
             Work::Start(_) if self.hangs[host] => None,
             Work::Start(_) if self.start_fails[host] => failed(JobFailure::Refused),
             Work::Start(group) => {
@@ -190,6 +193,7 @@ fn core_config(configuration: &Configuration) -> Config {
         nodes: &nodes,
         this: &configuration.this_node,
         groups: &groups,
+        monitors: &[],
         intervals: Intervals {
             keepalive: span(configuration.times.keepalive),
             deadtime: span(configuration.times.deadtime),

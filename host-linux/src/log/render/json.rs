@@ -7,7 +7,7 @@ use heartline_core::seal::SealError;
 use serde_json::{Value, json};
 
 use super::{Names, fencing};
-use crate::control::snapshot::{GroupState, Phase};
+use crate::control::snapshot::{Ailment, GroupState, Phase};
 
 /// A notice as a JSON object. `notice` is its kind in snake case; times are whole milliseconds and end in `_ms`.
 #[must_use]
@@ -93,6 +93,18 @@ pub fn json(notice: &Notice, names: &Names) -> Value {
         Notice::StartFailed { group, job, failure } => json!({
             "notice": "start_failed", "group": of(group), "job": job.0, "failure": failure_word(failure),
         }),
+        Notice::Doubtful { group, job, failure } => json!({
+            "notice": "doubtful", "group": of(group), "job": job.0, "failure": failure_word(failure),
+        }),
+        Notice::Healthy(group) => json!({ "notice": "healthy", "group": of(group) }),
+        Notice::Unhealthy { group, job, ailment } => json!({
+            "notice": "unhealthy", "group": of(group), "job": job.0, "ailment": Ailment::from(ailment),
+        }),
+        Notice::Repairing(group) => json!({ "notice": "repairing", "group": of(group) }),
+        Notice::Repaired(group) => json!({ "notice": "repaired", "group": of(group) }),
+        Notice::Restarting { group, count, limit } => json!({
+            "notice": "restarting", "group": of(group), "count": count, "limit": limit,
+        }),
         Notice::Releasing { group, cause } => releasing(of(group), cause, names),
         Notice::Stopped { group, took } => {
             json!({ "notice": "stopped", "group": of(group), "took_ms": took.millis() })
@@ -143,6 +155,7 @@ fn releasing(group: &str, cause: ReleaseCause, names: &Names) -> Value {
             object["their_epoch"] = json!(theirs.0);
         }
         ReleaseCause::FailedStart => object["cause"] = json!("failed_start"),
+        ReleaseCause::FailedTooOften => object["cause"] = json!("failed_too_often"),
         ReleaseCause::NotWhole => object["cause"] = json!("not_whole"),
     }
     object

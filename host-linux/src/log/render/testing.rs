@@ -37,6 +37,7 @@ pub(crate) fn two_nodes(this_node: &str) -> Configuration {
         stop_failure: StopFailure::Block,
         quorum: Quorum::Off,
         limits: OperationLimits { start: millis(60_000), stop: millis(60_000), status: millis(20_000) },
+        monitoring: crate::config::Monitoring::default(),
         logging: Logging::default(),
         fencing: Vec::new(),
         fence_delay: Duration::ZERO,

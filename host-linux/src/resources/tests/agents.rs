@@ -38,7 +38,7 @@ fn units_are_asked_with_systemctl_and_init_scripts_by_their_exit_status() {
     let path = format!("{}:/usr/bin:/bin", world.scripts.path("bin").display());
     let mut environment = Environment::default();
     environment.set("PATH", path);
-    world.runner.configure(vec![group("systemd:web.service lsb:db")], LIMITS, environment);
+    world.runner.configure(instructions(vec![group("systemd:web.service lsb:db")], LIMITS, environment));
     assert_eq!(world.run(Operation::Start), Outcome::Succeeded);
     assert_eq!(
         world.calls(),
@@ -57,7 +57,7 @@ fn a_resource_may_have_longer_limits_of_its_own() {
     let mut pair = group("ocf:acme:web::id=1 ocf:acme:web::id=2");
     pair.resources[1].limits = Some(OperationLimits { start: 2 * HOUR, ..usual });
     let environment = environment(&world.scripts);
-    world.runner.configure(vec![pair], usual, environment);
+    world.runner.configure(instructions(vec![pair], usual, environment));
     assert_eq!(world.run(Operation::Start), Outcome::Succeeded);
     assert_eq!(world.calls(), ["monitor 30000", "start 3600000", "monitor 30000", "start 7200000"]);
 }
@@ -73,7 +73,7 @@ fn a_unit_that_systemd_does_not_know_is_stopped_already_and_cannot_be_started() 
     );
     let mut environment = environment(&world.scripts);
     environment.set("PATH", format!("{}:/usr/bin:/bin", world.scripts.path("bin").display()));
-    world.runner.configure(vec![group("systemd:web")], LIMITS, environment);
+    world.runner.configure(instructions(vec![group("systemd:web")], LIMITS, environment));
     assert_eq!(world.run(Operation::Stop), Outcome::Succeeded);
     let outcome = world.run(Operation::Start);
     let Outcome::Failed { resource, reason } = outcome else { panic!("{outcome:?}") };

@@ -31,7 +31,7 @@ pub(crate) struct Service {
     /// The next boot starts it.
     pub(crate) runs_at_boot: bool,
     /// How its agents behave, by task.
-    pub(crate) troubles: [Trouble; 3],
+    pub(crate) troubles: [Trouble; 5],
 }
 
 impl Service {
@@ -41,7 +41,7 @@ impl Service {
         hidden: false,
         believed: false,
         runs_at_boot: false,
-        troubles: [Trouble::NONE; 3],
+        troubles: [Trouble::NONE; 5],
     };
 
     pub(crate) fn is_present(&self) -> bool {

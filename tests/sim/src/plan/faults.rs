@@ -78,6 +78,10 @@ pub enum Task {
     Start,
     /// Stop it.
     Stop,
+    /// Is it still running?
+    Monitor,
+    /// Put back what is gone beside what runs.
+    Repair,
 }
 
 /// How an agent or a fencing device behaves.

@@ -131,6 +131,7 @@ impl Settings {
             nodes: &names,
             this: name(host),
             groups: &groups,
+            monitors: &[],
             intervals: self.intervals(host, words),
             policy: self.policy,
             links: self.media(host).count(),

@@ -18,11 +18,13 @@ impl World {
             return;
         }
         self.tell(host, || format!("job {}: {}", job.0, describe(work)));
-        let place = group_of(work).map(|group| self.hosts[host].place(group));
+        let place = work.group().map(|group| self.hosts[host].place(usize::from(group.0)));
         let (takes, ending) = match work {
             Work::Probe(group) => self.plan_agent(host, usize::from(group.0), Task::Probe),
             Work::Start(group) => self.begin_start(host, usize::from(group.0)),
             Work::Stop(group) => self.begin_stop(host, usize::from(group.0)),
+            Work::Monitor(group) => self.plan_agent(host, usize::from(group.0), Task::Monitor),
+            Work::Repair(group) => self.plan_agent(host, usize::from(group.0), Task::Repair),
             Work::Fence(member) => self.plan_fence(host, usize::from(member.0)),
         };
         let here = &mut self.hosts[host];
@@ -65,7 +67,7 @@ impl World {
         let times = self.plan.settings.times;
         let here = &mut self.hosts[host];
         let usual = match task {
-            Task::Probe => times.probe,
+            Task::Probe | Task::Monitor | Task::Repair => times.probe,
             Task::Start => times.start,
             Task::Stop => times.stop,
         };
@@ -178,6 +180,11 @@ impl World {
                 service.believed |= says == Outcome::Done && !service.is_present();
                 says
             }
+            (Work::Monitor(_), Ending::Succeeds) => match service.presence {
+                Presence::Stopped => Outcome::NotRunning,
+                Presence::Parts => Outcome::Partial,
+                Presence::Running => Outcome::Done,
+            },
             (Work::Start(_), Ending::Succeeds) => {
                 service.become_present(Presence::Running, now);
                 service.hidden = false;
@@ -197,7 +204,7 @@ impl World {
                 says
             }
             (_, Ending::Says(says)) => says,
-            (Work::Fence(_), Ending::Succeeds) => Outcome::Done,
+            (Work::Repair(_) | Work::Fence(_), Ending::Succeeds) => Outcome::Done,
         }
     }
 
@@ -242,18 +249,13 @@ impl World {
     }
 }
 
-fn group_of(work: Work) -> Option<usize> {
-    match work {
-        Work::Probe(group) | Work::Start(group) | Work::Stop(group) => Some(usize::from(group.0)),
-        Work::Fence(_) => None,
-    }
-}
-
 fn describe(work: Work) -> String {
     match work {
         Work::Probe(group) => format!("probe group {}", group.0),
         Work::Start(group) => format!("start group {}", group.0),
         Work::Stop(group) => format!("stop group {}", group.0),
+        Work::Monitor(group) => format!("monitor group {}", group.0),
+        Work::Repair(group) => format!("repair group {}", group.0),
         Work::Fence(member) => format!("fence {}", name(usize::from(member.0))),
     }
 }
