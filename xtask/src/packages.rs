@@ -13,7 +13,7 @@ pub(crate) const LABORATORY: &[&str] =
     &["e2fsprogs", "iproute2", "mount", "nftables", "procps", "util-linux"];
 
 /// What the tests call besides: the real agents, and a neighbour that asks whether an address answers.
-pub(crate) const AGENTS: &[&str] = &["iputils-ping", "resource-agents"];
+pub(crate) const AGENTS: &[&str] = &["iputils-ping", "kmod", "resource-agents", "wget"];
 
 /// The services that the real agents keep, by their packages, which have their names.
 pub(crate) const SERVICES: &[&str] = &["apache2", "postgresql"];

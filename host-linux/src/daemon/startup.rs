@@ -18,7 +18,8 @@ use crate::resources;
 
 /// The original's exit status for a configuration that is refused.
 const CONFIGURATION_ERROR: u8 = 6;
-const SCRATCH: &str = "heartbeat/rsctmp";
+/// Scratch of the original's scripts, and that of OCF agents, which remember there what runs.
+const SCRATCH: [&str; 2] = ["heartbeat/rsctmp", "resource-agents"];
 
 pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
     let host = config::System::host_name(&RealSystem).unwrap_or_else(|_| "localhost".into());
@@ -74,8 +75,10 @@ pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
         }
     }
     log.write(Level::Info, &format!("Heartbeat generation: {}", generation.number));
-    if let Err(error) = make_scratch(&options.run_dir) {
-        log.write(Level::Warn, &format!("Cannot make {}/{SCRATCH}: {error}", options.run_dir.display()));
+    for scratch in SCRATCH.map(|name| options.run_dir.join(name)) {
+        if let Err(error) = make_scratch(&scratch) {
+            log.write(Level::Warn, &format!("Cannot make {}: {error}", scratch.display()));
+        }
     }
     if let (true, Some(priority)) = (options.realtime, configuration.realtime) {
         for problem in real_time::engage(priority) {
@@ -113,13 +116,10 @@ fn level(diagnostic: &Diagnostic) -> Level {
     }
 }
 
-/// Scratch of resource scripts, made anew at every start as the original does.
-fn make_scratch(run_dir: &Path) -> std::io::Result<()> {
+/// Makes the directory if it is not there. The original empties it at every start; here what runs outlives a daemon,
+/// and the next boot empties `/run`.
+fn make_scratch(scratch: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    let scratch = run_dir.join(SCRATCH);
-    match std::fs::remove_dir_all(&scratch) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => std::fs::create_dir_all(&scratch)?,
-    }
-    std::fs::set_permissions(&scratch, std::fs::Permissions::from_mode(0o1755))
+    std::fs::create_dir_all(scratch)?;
+    std::fs::set_permissions(scratch, std::fs::Permissions::from_mode(0o1755))
 }

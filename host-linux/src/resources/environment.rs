@@ -1,12 +1,12 @@
 //! The environment in which resource scripts and fencing agents run: as in the original, over a clean base.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::Configuration;
 use crate::config::system::SYSTEM_PATH;
 
-/// Where the original keeps its helpers, also in front of `PATH`.
-const PROGRAMS: &str = "/usr/lib/heartbeat";
+/// Where the original and the agents keep their helpers (`send_arp`), in new and old packages; also in front of `PATH`.
+const PROGRAMS: [&str; 2] = ["/usr/libexec/heartbeat", "/usr/lib/heartbeat"];
 const SHARED: &str = "/usr/share/heartbeat";
 const OCF_ROOT: &str = "/usr/lib/ocf";
 
@@ -22,9 +22,11 @@ impl Environment {
         let directory = configuration.directory.display().to_string();
         let directory = directory.trim_end_matches('/');
         let logging = &configuration.logging;
+        let [usual, old] = PROGRAMS;
+        let programs = if Path::new(usual).is_dir() { usual } else { old };
         let mut environment = Self::default();
         for (name, value) in [
-            ("PATH", format!("{PROGRAMS}:{SHARED}:{SYSTEM_PATH}")),
+            ("PATH", format!("{usual}:{old}:{SHARED}:{SYSTEM_PATH}")),
             ("HOME", "/".to_owned()),
             ("HA_CURHOST", configuration.this_node.clone()),
             // Set also for `legacy`, which is read as `on`.
@@ -33,7 +35,7 @@ impl Environment {
             ("HA_FUNCS", format!("{directory}/shellfuncs")),
             ("HA_RCDIR", format!("{directory}/rc.d")),
             ("HA_RESOURCEDIR", format!("{directory}/resource.d")),
-            ("HA_BIN", PROGRAMS.to_owned()),
+            ("HA_BIN", programs.to_owned()),
             ("HA_FIFO", "/var/lib/heartbeat/fifo".to_owned()),
             ("HA_DATEFMT", "%Y/%m/%d_%T ".to_owned()),
             ("HA_DOCDIR", "/usr/share/doc/heartbeat".to_owned()),
@@ -147,7 +149,7 @@ mod tests {
             assert_eq!(environment.value(name), Some(value), "{name}");
         }
         assert_eq!(environment.value("HA_LOGFACILITY"), None);
-        assert!(environment.value("PATH").unwrap().starts_with("/usr/lib/heartbeat:"));
+        assert!(environment.value("PATH").unwrap().starts_with("/usr/libexec/heartbeat:/usr/lib/heartbeat:"));
     }
 
     #[test]

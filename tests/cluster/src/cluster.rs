@@ -53,7 +53,7 @@ impl Cluster {
         let cable = world.null_modem(&mut ha1, &mut ha2, BAUD)?;
         let mut disk = None;
         if plan.groups.iter().any(|group| group.disk) {
-            let shared = world.shared_disk(16)?;
+            let shared = world.shared_disk(plan.disk_megabytes)?;
             shared.attach(&mut ha1)?;
             shared.attach(&mut ha2)?;
             disk = Some(shared);

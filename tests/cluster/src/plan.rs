@@ -18,6 +18,8 @@ pub struct Group {
     pub port: u16,
     /// Whether it needs the shared disk.
     pub disk: bool,
+    /// Its resources as an administrator writes them, in place of those that follow from the rest.
+    pub words: Option<String>,
 }
 
 impl Group {
@@ -36,7 +38,15 @@ impl Group {
     /// Any other.
     #[must_use]
     pub fn new(preferred: &str, service: &str, address: IpAddr, port: u16) -> Self {
-        Self { preferred: preferred.to_owned(), address, service: service.to_owned(), port, disk: false }
+        let (preferred, service) = (preferred.to_owned(), service.to_owned());
+        Self { preferred, address, service, port, disk: false, words: None }
+    }
+
+    /// The same made of these resources.
+    #[must_use]
+    pub fn of(mut self, words: &str) -> Self {
+        self.words = Some(words.to_owned());
+        self
     }
 
     /// The same with the shared disk between address and service.
@@ -49,6 +59,9 @@ impl Group {
     /// Its first resource as written, which is what the daemon calls it.
     #[must_use]
     pub fn name(&self) -> String {
+        if let Some(words) = &self.words {
+            return words.split(' ').next().unwrap_or_default().to_owned();
+        }
         match self.address {
             IpAddr::V4(address) => format!("{address}/24/eth0"),
             IpAddr::V6(address) => format!("IPv6addr::{address}/64/eth0"),
@@ -58,6 +71,9 @@ impl Group {
     /// Its line of `haresources`; `disk` is the resource that mounts the shared disk.
     #[must_use]
     pub(crate) fn line(&self, disk: &str) -> String {
+        if let Some(words) = &self.words {
+            return format!("{} {words}\n", self.preferred);
+        }
         let disk = if self.disk { format!(" {disk}") } else { String::new() };
         format!("{} {}{disk} svc::{}::{}\n", self.preferred, self.name(), self.service, self.port)
     }
@@ -72,6 +88,7 @@ pub struct Plan {
     pub(crate) keys: String,
     pub(crate) groups: Vec<Group>,
     pub(crate) second_lan: bool,
+    pub(crate) disk_megabytes: u32,
 }
 
 impl Default for Plan {
@@ -92,6 +109,7 @@ impl Default for Plan {
             keys: "auth 2\n2 crc\n".to_owned(),
             groups: vec![Group::web("ha1")],
             second_lan: false,
+            disk_megabytes: 16,
         }
     }
 }
@@ -136,10 +154,23 @@ impl Plan {
         self
     }
 
+    /// Its groups.
+    #[must_use]
+    pub fn all_groups(&self) -> &[Group] {
+        &self.groups
+    }
+
     /// With a second Ethernet, `eth1`, 10.77.2.0/24.
     #[must_use]
     pub fn second_lan(mut self) -> Self {
         self.second_lan = true;
+        self
+    }
+
+    /// With a shared disk of this size.
+    #[must_use]
+    pub fn disk_megabytes(mut self, size: u32) -> Self {
+        self.disk_megabytes = size;
         self
     }
 

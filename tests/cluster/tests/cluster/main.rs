@@ -2,6 +2,7 @@
 //! service that the clusters keep alive. The program under test is `HEARTLINE_BIN`, else the workspace's release
 //! build, else its debug build.
 
+mod agents;
 mod commands;
 mod failures;
 mod files;
@@ -97,6 +98,11 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
         a_failed_failfast_client_reboots_its_host
         event_scripts_hear_what_the_original_told_them
         a_command_is_notified_of_a_failover;
+    agents:
+        real_agents_fail_over
+        a_database_fails_over
+        a_unit_fails_over
+        a_unit_that_is_missing_moves_its_group;
     record:
         a_failover_is_replayed;
     commands:
