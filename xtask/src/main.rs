@@ -7,6 +7,7 @@ mod coverage;
 mod demo;
 mod fuzz;
 mod lint;
+mod man;
 mod model;
 mod packages;
 mod planted;
@@ -79,6 +80,8 @@ enum Command {
     },
     /// Build the core for a Cortex-M3, without an allocator.
     CoreThumb,
+    /// Write those manual pages anew that are made of the program's own tables.
+    Man,
     /// Check formatting, lints, documentation, licences and the sources of dependencies.
     Lint,
     /// Check what no linter sees: long files, unfinished work, paths of one machine, promises of the README.
@@ -98,6 +101,7 @@ fn main() -> ExitCode {
         Command::Sim { arguments } => sim::run(&workspace, &arguments),
         Command::Planted { arguments } => planted::run(&workspace, &arguments),
         Command::CoreThumb => core_thumb::run(&workspace),
+        Command::Man => man::run(&workspace),
         Command::Lint => lint::run(&workspace),
         Command::Tidy => tidy::run(&workspace),
     };

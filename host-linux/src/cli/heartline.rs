@@ -160,6 +160,13 @@ struct Daemon {
     detached: bool,
 }
 
+/// The command line of `heartline`, for the manual.
+#[must_use]
+pub fn command() -> clap::Command {
+    use clap::CommandFactory;
+    Heartline::command()
+}
+
 /// Runs `heartline` with these words, the first being its own name.
 pub(super) fn run(words: Vec<OsString>, places: &Places) -> ExitCode {
     let heartline = match Heartline::try_parse_from(words) {

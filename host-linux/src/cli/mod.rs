@@ -22,6 +22,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+pub use heartline::command;
 pub use status::{Palette, render_status};
 
 use places::Places;

@@ -17,6 +17,25 @@ pub struct Directive {
     pub(super) treatment: Treatment,
 }
 
+/// What becomes of a directive, for the manual. The reasons are sentences without a full stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It does what it says.
+    Obeyed,
+    /// It is checked and does nothing.
+    WithoutEffect {
+        /// Why.
+        because: &'static str,
+    },
+    /// The configuration is refused for it.
+    Refused {
+        /// Why.
+        because: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+}
+
 /// What a handler says: nothing, or why the value is refused.
 pub(super) type Outcome = Result<(), Finding>;
 
@@ -57,13 +76,13 @@ pub(super) const WHY_NOT_PACEMAKER: &str =
     "it needs Pacemaker, and Heartline manages the resources of haresources itself";
 
 impl Directive {
-    /// What becomes of it, as a sentence without a full stop.
+    /// What becomes of it.
     #[must_use]
-    pub fn fate(&self) -> String {
+    pub fn fate(&self) -> Fate {
         match self.treatment {
-            Value(_) | List(_) | Line(_) => "obeyed".to_owned(),
-            SetAside(_, because) => format!("without effect: {because}"),
-            Refused(because, _) => format!("refused: {because}"),
+            Value(_) | List(_) | Line(_) => Fate::Obeyed,
+            SetAside(_, because) => Fate::WithoutEffect { because },
+            Refused(because, remedy) => Fate::Refused { because, remedy },
         }
     }
 
