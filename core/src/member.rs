@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::fencing::{Attempt, Fence, Untold};
 use crate::freshness::Freshness;
-use crate::ids::{Epoch, Generation, GroupIndex, LinkIndex, LinkSet, Sequence};
+use crate::ids::{Epoch, Generation, GroupIndex, JobId, LinkIndex, LinkSet, Sequence};
 use crate::limits::{MAX_GROUPS, MAX_LINKS};
 use crate::message::{GroupBid, GroupReport, GroupState, Message, Phase};
 use crate::planted::{Bug, planted};
@@ -66,6 +66,8 @@ pub struct Member {
     pub(crate) reports: Vec<GroupReport, MAX_GROUPS>,
     pub(crate) fence: Fence,
     pub(crate) fence_failures: u8,
+    /// The job of the newest attempt to fence it, until that ends, also if the member is back before.
+    pub(crate) fence_job: Option<JobId>,
     /// The newest attempt to fence it.
     pub(crate) fence_attempt: Option<Attempt>,
     /// What it has to be told when it is back.
@@ -106,6 +108,7 @@ impl Member {
             reports: Vec::new(),
             fence: Fence::None,
             fence_failures: 0,
+            fence_job: None,
             fence_attempt: None,
             untold: None,
             told_from: None,
@@ -176,6 +179,12 @@ impl Member {
     #[must_use]
     pub const fn fence(&self) -> Fence {
         self.fence
+    }
+
+    /// The job that is to fence it and has not ended, also if it is back.
+    #[must_use]
+    pub const fn fence_job(&self) -> Option<JobId> {
+        self.fence_job
     }
 
     /// The newest attempt to fence it, whatever came of it.

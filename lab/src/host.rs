@@ -7,6 +7,7 @@ use crate::boot::{Bind, Plan, READY};
 use crate::command::tool;
 use crate::error::Error;
 use crate::hard_disk::{HardDisk, make_directory, write_file};
+use crate::power_switch::init_file;
 use crate::processes;
 use crate::switch::Port;
 use crate::wait::wait_until;
@@ -181,6 +182,7 @@ impl Host {
             let console = fs::read_to_string(&console).unwrap_or_default();
             return Err(Error::Boot { name: self.name.clone(), console: console.trim().to_owned() });
         };
+        fs::write(init_file(&self.name), init.to_string()).map_err(Error::io("note a process 1"))?;
         self.power = Some(Power { unshare, init });
         self.ports.iter().try_for_each(|port| port.plug(init))
     }

@@ -1,8 +1,8 @@
 //! Test hosts in Linux namespaces on one machine, which leave nothing behind whatever crashes.
 //!
 //! A [`World`] is a set of fresh namespaces that a program enters by running itself again ([`world::enter`]).
-//! In it live [`Host`]s with a disk and a power switch, joined by a [`Switch`], a [`NullModem`] and a
-//! [`SharedDisk`]. Everything ends with process 1 of the world. The lab knows nothing of clusters.
+//! In it live [`Host`]s with a disk and a power switch, joined by a [`Switch`], a [`NullModem`], a
+//! [`SharedDisk`] and a [`PowerSwitch`]. Everything ends with process 1 of the world. The lab knows nothing of clusters.
 //!
 //! A program that uses the lab hands its arguments to [`dispatch`] first: the helpers inside the world and
 //! inside the hosts are that same program, called with `lab-...` as its first argument.
@@ -18,6 +18,7 @@ pub mod init;
 mod job;
 mod line;
 mod null_modem;
+mod power_switch;
 pub mod probe;
 mod processes;
 mod requirements;
@@ -32,6 +33,7 @@ pub use error::Error;
 pub use host::{Ended, Host};
 pub use job::Job;
 pub use null_modem::NullModem;
+pub use power_switch::{PowerFault, PowerSwitch};
 pub use probe::{Outage, Try, outages};
 pub use requirements::{Requirement, missing};
 pub use switch::Switch;
@@ -45,7 +47,7 @@ use std::process::ExitCode;
 /// `None` when the first argument is none of the lab's.
 ///
 /// The helpers: `lab-init -- PROGRAM ARGUMENTS`, `lab-host PLAN`, `lab-probe ADDRESS PORT PATH INTERVAL_MS`,
-/// `lab-web ROOT... ADDRESS:PORT`. To be called before any thread is started.
+/// `lab-power VERB HOST`, `lab-web ROOT... ADDRESS:PORT`. To be called before any thread is started.
 #[must_use]
 pub fn dispatch(arguments: &[OsString]) -> Option<ExitCode> {
     let (helper, arguments) = arguments.split_first()?;
@@ -53,6 +55,7 @@ pub fn dispatch(arguments: &[OsString]) -> Option<ExitCode> {
         "lab-init" => init::run(arguments),
         "lab-exec" => init::become_program(arguments),
         "lab-host" => boot::run(arguments),
+        "lab-power" => power_switch::run(arguments),
         "lab-probe" => probe::run(arguments),
         "lab-web" => web::run(arguments),
         _ => return None,

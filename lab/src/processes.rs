@@ -19,6 +19,13 @@ pub(crate) fn children(parent: Pid) -> Vec<Pid> {
     list.split_whitespace().filter_map(|word| word.parse().ok()).map(Pid::from_raw).collect()
 }
 
+/// The parent of a process.
+pub(crate) fn parent(pid: Pid) -> Option<Pid> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    parent.trim().parse().ok().map(Pid::from_raw)
+}
+
 /// Every process that the given `/proc` shows, smallest number first.
 pub(crate) fn all(proc: &Path) -> Result<Vec<Pid>, Error> {
     let entries = fs::read_dir(proc).map_err(Error::io(format!("read {}", proc.display())))?;

@@ -6,6 +6,7 @@ use crate::disk::SharedDisk;
 use crate::error::Error;
 use crate::host::Host;
 use crate::null_modem::NullModem;
+use crate::power_switch::PowerSwitch;
 use crate::processes;
 use crate::requirements::Privilege;
 use crate::switch::Switch;
@@ -180,6 +181,14 @@ impl World {
         self.disks = self.disks.saturating_add(1);
         let directory = Path::new(SCRATCH).join(format!("disk{}", self.disks));
         SharedDisk::new(&directory, megabytes)
+    }
+
+    /// A power switch with a network port. There is one at a time.
+    ///
+    /// # Errors
+    /// There is one already.
+    pub fn power_switch(&mut self) -> Result<PowerSwitch, Error> {
+        PowerSwitch::new()
     }
 
     /// The program under test, as the world sees it.

@@ -18,6 +18,7 @@ const BINARY_VARIABLE: &str = "HEARTLINE_BIN";
 pub(crate) fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<(), Failure> {
     packages::require(packages::LABORATORY)?;
     packages::require(packages::AGENTS)?;
+    packages::require(packages::FENCING)?;
     packages::require_services(packages::SERVICES)?;
     let binary = workspace.build_heartline(Profile::Release)?;
 

@@ -51,7 +51,7 @@ impl Node {
         let silence = now.since(heard.unwrap_or(started));
         let attempt = Attempt { cause, since: now, silence, generation: member.freshness.generation() };
         member.fence = Fence::Running(job);
-        member.fence_attempt = Some(attempt);
+        (member.fence_job, member.fence_attempt) = (Some(job), Some(attempt));
         effects.say(Notice::Fencing { member: at, cause, silence });
         effects.order(Effect::Run { job, work: Work::Fence(at) });
     }
@@ -111,7 +111,8 @@ impl Node {
             Outcome::NotRunning | Outcome::Partial | Outcome::Repairable | Outcome::Failed(_) => None,
         };
         let member = &mut self.members[usize::from(at.0)];
-        let is_dead = member.presence == Presence::Dead;
+        let is_dead = matches!(member.fence, Fence::Running(_));
+        member.fence_job = None;
         if let (Some(device), Some(attempt)) = (device, member.fence_attempt) {
             member.untold = Some(Untold { attempt, done: now, device });
             member.told_from = None;
@@ -119,7 +120,7 @@ impl Node {
             effects.say(Notice::Fenced { member: at, cause: attempt.cause, device, took });
         }
         if !is_dead {
-            member.end_fence();
+            // It came back meanwhile, and whether by the fence or in spite of it is not known yet.
         } else if device.is_some() {
             member.fence = Fence::Done;
         } else {

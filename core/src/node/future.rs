@@ -124,6 +124,7 @@ impl Member {
             reports,
             fence,
             fence_failures,
+            fence_job,
             fence_attempt: _,
             untold,
             told_from,
@@ -139,7 +140,7 @@ impl Member {
         (hears_us, has_heard_us, confirmed.is_some(), pings, agrees, reports, fence_failures).hash(hasher);
         (hears, watchdog).hash(hasher);
         let life = |untold: &Untold| untold.attempt.generation;
-        (untold.as_ref().map(life), told_from.is_some(), fenced_us).hash(hasher);
+        (fence_job.is_some(), untold.as_ref().map(life), told_from.is_some(), fenced_us).hash(hasher);
         (*phase == Phase::Starting).then(|| left(*phase_since + *deadtime)).hash(hasher);
         match presence {
             Presence::Unheard => left(started.max(*silent_since) + config.intervals.initdead).hash(hasher),

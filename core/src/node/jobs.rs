@@ -3,19 +3,19 @@
 use super::Node;
 use crate::config::StopFailure;
 use crate::effect::{Effect, Effects, Work};
-use crate::fencing::Fence;
 use crate::group::Activity;
-use crate::ids::{Epoch, GroupIndex, JobId};
+use crate::ids::{Epoch, GroupIndex, JobId, MemberIndex};
 use crate::input::Outcome;
+use crate::member::Member;
 use crate::notice::{Notice, ReleaseCause};
 use crate::planted::{Bug, planted};
 use crate::time::Instant;
 
 impl Node {
     pub(super) fn job_ended(&mut self, now: Instant, job: JobId, outcome: Outcome, effects: &mut Effects) {
-        let fenced =
-            self.config.members().zip(&self.members).find(|(_, member)| member.fence == Fence::Running(job));
-        if let Some((member, _)) = fenced {
+        let is_of = |(_, member): &(MemberIndex, &Member)| member.fence_job == Some(job);
+        let fenced = self.others().find(is_of).map(|(at, _)| at);
+        if let Some(member) = fenced {
             self.fence_ended(now, member, outcome, effects);
             return;
         }

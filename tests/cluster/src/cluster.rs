@@ -2,13 +2,14 @@
 
 use crate::client::fetch;
 use crate::error::Error;
+use crate::fencing;
 use crate::node::Node;
 use crate::plan::{Group, MOUNT_POINT, Plan};
 use crate::service::{SCRIPT, SCRIPT_TEXT};
 use crate::watch::{DoubleRun, Watch};
 use crate::{LIMIT, Result};
 use heartline::control::snapshot::GroupState;
-use heartline_lab::{DiskKind, NullModem, SharedDisk, Switch, World, wait_until};
+use heartline_lab::{DiskKind, NullModem, PowerSwitch, SharedDisk, Switch, World, wait_until};
 use nix::sys::signal::Signal;
 use std::net::IpAddr;
 
@@ -30,6 +31,7 @@ pub struct Cluster {
     /// What it was built from.
     pub plan: Plan,
     disk: Option<SharedDisk>,
+    power: Option<PowerSwitch>,
     lans: Vec<Switch>,
     watch: Watch,
     finished: bool,
@@ -58,9 +60,16 @@ impl Cluster {
             shared.attach(&mut ha2)?;
             disk = Some(shared);
         }
+        let mut power = None;
+        if plan.fences() {
+            let switch = world.power_switch()?;
+            fencing::install(&switch, &mut ha1)?;
+            fencing::install(&switch, &mut ha2)?;
+            power = Some(switch);
+        }
         let watch = Watch::begin().map_err(Error::io("start a thread"))?;
         let (ha1, ha2) = (Node::new(ha1), Node::new(ha2));
-        let mut cluster = Self { ha1, ha2, cable, plan, disk, lans, watch, finished: false };
+        let mut cluster = Self { ha1, ha2, cable, plan, disk, power, lans, watch, finished: false };
         cluster.write_files()?;
         for node in cluster.nodes_mut() {
             node.boot()?;
@@ -94,6 +103,32 @@ impl Cluster {
     #[must_use]
     pub fn client_address(&self) -> IpAddr {
         self.lans.first().map_or(IpAddr::from([0, 0, 0, 0]), |lan| lan.address().into())
+    }
+
+    /// The power switch that the fencing devices work.
+    ///
+    /// # Errors
+    /// The plan has no fencing device.
+    pub fn power(&self) -> Result<&PowerSwitch> {
+        self.power.as_ref().ok_or_else(|| Error::Wrong("nobody fences".to_owned()))
+    }
+
+    /// Cuts every way between the two hosts.
+    ///
+    /// # Errors
+    /// What the lab cannot do.
+    pub fn part(&mut self) -> Result<()> {
+        self.cable.cut()?;
+        Ok(self.ha1.host.cut_ethernet("eth0")?)
+    }
+
+    /// Joins them again.
+    ///
+    /// # Errors
+    /// What the lab cannot do.
+    pub fn join(&mut self) -> Result<()> {
+        self.cable.restore()?;
+        Ok(self.ha1.host.restore_ethernet("eth0")?)
     }
 
     /// Cuts the wire of the null-modem cable on which a host sends.

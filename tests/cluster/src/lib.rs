@@ -8,6 +8,7 @@ mod client;
 mod clock;
 mod cluster;
 mod error;
+mod fencing;
 mod node;
 mod plan;
 mod reality;

@@ -76,6 +76,16 @@ impl Node {
         Ok(())
     }
 
+    /// Waits until somebody has cut the power.
+    ///
+    /// # Errors
+    /// It stays up.
+    pub fn wait_down(&mut self) -> Result<()> {
+        self.host.wait_down(LIMIT)?;
+        self.forget_daemon();
+        Ok(())
+    }
+
     /// Starts the daemon in the foreground.
     ///
     /// # Errors

@@ -85,6 +85,7 @@ impl Group {
 pub struct Plan {
     directives: Vec<(String, String)>,
     media: Vec<String>,
+    devices: Vec<String>,
     pub(crate) keys: String,
     pub(crate) groups: Vec<Group>,
     pub(crate) second_lan: bool,
@@ -105,6 +106,7 @@ impl Default for Plan {
         ];
         Self {
             directives: directives.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+            devices: Vec::new(),
             media: vec!["serial /dev/ttyS0".to_owned(), "bcast eth0".to_owned()],
             keys: "auth 2\n2 crc\n".to_owned(),
             groups: vec![Group::web("ha1")],
@@ -138,6 +140,20 @@ impl Plan {
     pub fn media(mut self, lines: &[&str]) -> Self {
         self.media = lines.iter().map(|&line| line.to_owned()).collect();
         self
+    }
+
+    /// With this fencing device after those before it: a type with its parameters. `external/lab` and `fence_lab` work the
+    /// power switch of the laboratory.
+    #[must_use]
+    pub fn fencing(mut self, device: &str) -> Self {
+        self.devices.push(device.to_owned());
+        self
+    }
+
+    /// Whether it has any fencing device.
+    #[must_use]
+    pub(crate) fn fences(&self) -> bool {
+        !self.devices.is_empty()
     }
 
     /// With another `authkeys`.
@@ -179,7 +195,8 @@ impl Plan {
     pub fn ha_cf(&self, peer: u8) -> String {
         let directives = self.directives.iter().map(|(name, value)| format!("{name} {value}\n"));
         let media = self.media.iter().map(|line| line.replace("{peer}", &peer.to_string()) + "\n");
-        directives.chain(media).chain(["node ha1 ha2\n".to_owned()]).collect()
+        let devices = self.devices.iter().map(|device| format!("stonith_host * {device}\n"));
+        directives.chain(media).chain(devices).chain(["node ha1 ha2\n".to_owned()]).collect()
     }
 }
 

@@ -221,8 +221,7 @@ impl Host {
         let Some(node) = &self.node else { return false };
         match (job.work, job.work.group()) {
             (Work::Fence(member), _) => {
-                let running = heartline_core::fencing::Fence::Running(job.id);
-                node.member(member).is_some_and(|member| member.fence() == running)
+                node.member(member).is_some_and(|member| member.fence_job() == Some(job.id))
             }
             (_, Some(group)) => node.group_here(group).is_some_and(|group| group.job() == Some(job.id)),
             (_, None) => false,

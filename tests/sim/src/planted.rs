@@ -62,7 +62,8 @@ pub const fn expectation(bug: Bug) -> Expectation {
         Bug::EpochsReversed | Bug::EpochKept | Bug::FailbackAlways | Bug::FailedStartForgotten => {
             (500, &[Promise::NoFailback])
         }
-        Bug::FenceDelayForgotten | Bug::FenceUntold => (0, &[]),
+        Bug::FenceDelayForgotten => (500, &[Promise::OneSurvives]),
+        Bug::FenceUntold => (500, &[Promise::Rest]),
         Bug::HolderKeeps => (500, &[Promise::Rest]),
         Bug::OldGenerationHeard
         | Bug::ReplayIsNews

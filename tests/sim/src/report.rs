@@ -28,6 +28,8 @@ pub struct Statistics {
     pub fences: u64,
     /// Fences done.
     pub fenced: u64,
+    /// Fences by a host that was off itself when its victim went down.
+    pub blackouts: u64,
     /// Fencing devices that said they did what they did not.
     pub lies: u64,
     /// Hosts shot by one that was without power itself by then: both shot.
@@ -56,6 +58,7 @@ impl Statistics {
         self.takeovers += other.takeovers;
         self.fences += other.fences;
         self.fenced += other.fenced;
+        self.blackouts += other.blackouts;
         self.lies += other.lies;
         self.races += other.races;
         self.reboots += other.reboots;
@@ -138,6 +141,7 @@ impl fmt::Display for Summary {
         writeln!(f, "unfenced takeovers      {:>12}", figures.takeovers)?;
         writeln!(f, "fences ordered          {:>12}", figures.fences)?;
         writeln!(f, "fences done             {:>12}", figures.fenced)?;
+        writeln!(f, "fences of each other    {:>12}", figures.blackouts)?;
         writeln!(f, "fences that were lies   {:>12}", figures.lies)?;
         writeln!(f, "both shot at once       {:>12}", figures.races)?;
         writeln!(f, "reboots of themselves   {:>12}", figures.reboots)?;

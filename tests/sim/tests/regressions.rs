@@ -29,6 +29,7 @@ fn pair() -> Settings {
         pings: 0,
         policy: Policy { auto_failback: false, stop_failure: StopFailure::Block, ..Policy::default() },
         watchdog: None,
+        fence_reads_back: false,
         method: Method::Crc,
         times: Times {
             start: SECOND,

@@ -135,3 +135,21 @@ fn a_device_that_lied_is_found_out_when_its_victim_speaks() {
     assert!(world.said(0, |notice| matches!(notice, Notice::FenceBelied(_))));
     assert!(!world.said(1, |notice| matches!(notice, Notice::WasFenced { .. })), "it was not");
 }
+
+/// Some devices say that they are done only when their victim is up again.
+#[test]
+fn a_victim_that_is_back_before_the_device_has_ended_is_told_too() {
+    let mut world = World::started(&delayed(Setting { auto_failback: false, ..Setting::default() }));
+    world.partition();
+    let fencing = |world: &World| world.node(0).members[1].fence_job.is_some();
+    world.run_for(2 * DEADTIME, fencing).expect("it is fenced");
+    world.cuts.clear();
+    world.power_cut(1);
+    world.boot(1);
+    // It has shot already.
+    world.fencing_lies = true;
+    world.run(DEADTIME);
+    assert!(world.said(1, |notice| matches!(notice, Notice::WasFenced { .. })));
+    let node = world.node(0);
+    assert_eq!((node.members[1].fence, node.members[1].untold), (Fence::None, None));
+}

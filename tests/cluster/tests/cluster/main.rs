@@ -5,6 +5,7 @@
 mod agents;
 mod commands;
 mod failures;
+mod fencing;
 mod files;
 mod network;
 mod ownership;
@@ -68,6 +69,14 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
         a_killed_daemon_gets_its_group_back
         a_stalled_holder_gives_up_what_was_taken
         a_stalled_bystander_takes_nothing;
+    fencing:
+        takeover_waits_for_the_fence
+        the_next_device_is_tried
+        a_device_that_lies_is_found_out
+        of_two_that_lose_each_other_one_survives
+        twenty_races_never_take_both_down
+        real_plugins_and_agents_are_called
+        devices_are_checked_at_the_start;
     network:
         one_cut_moves_nothing_and_is_told
         an_interface_goes_down_and_up

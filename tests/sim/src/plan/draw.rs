@@ -9,7 +9,7 @@ use heartline_core::time::Duration;
 
 use super::{
     Behaviour, Fault, Forgery, GroupSettings, HostSettings, KINDS, Kind, LinkSettings, MILLISECOND, Micros,
-    Plan, Planned, Reading, SECOND, Settings, Task, Times, Words, majority,
+    Plan, Planned, Reading, SECOND, Settings, Task, Times, Words, fencing, majority,
 };
 use crate::dice::Dice;
 
@@ -19,7 +19,12 @@ pub(super) fn plan(seed: u64) -> Plan {
     let mut dice = Dice::branch(seed, PURPOSE, 0);
     let mut settings = settings(&mut dice);
     majority::ask_for(seed, &mut settings);
+    fencing::ask_for(seed, &mut settings);
     let calm_start = settings.longest(|intervals| intervals.initdead) + settings.times.boot + 20 * SECOND;
+    if let Some(faults) = fencing::race(seed, &mut settings, calm_start) {
+        let last = faults.last().map_or(calm_start, |last| last.at);
+        return Plan { seed, settings, faults, storm: last + 60 * SECOND };
+    }
     let storm = calm_start + dice.between(2 * 60, 8 * 60) * SECOND;
     let kinds = kinds(&mut dice, &settings);
     let most = 1 << dice.between(2, 6);
@@ -56,6 +61,7 @@ fn settings(dice: &mut Dice) -> Settings {
         links: links(dice, hosts_number),
         pings,
         watchdog: None,
+        fence_reads_back: false,
         policy: Policy {
             auto_failback: dice.permille(500),
             stop_failure: dice.pick(&[StopFailure::Reboot, StopFailure::Block]),

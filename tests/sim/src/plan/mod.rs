@@ -4,6 +4,7 @@
 
 mod draw;
 mod faults;
+mod fencing;
 mod majority;
 mod settings;
 

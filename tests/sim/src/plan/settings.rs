@@ -6,7 +6,7 @@ use heartline_core::config::{Config, ConfigError, Intervals, Parts, Policy, Quor
 use heartline_core::seal::{Key, KeyError, KeyRing, Method};
 use heartline_core::time::Duration;
 
-use super::{MILLISECOND, Micros};
+use super::{MILLISECOND, Micros, SECOND};
 
 /// The most hosts of a cluster.
 pub const HOSTS_MAX: usize = 5;
@@ -32,6 +32,8 @@ pub struct Settings {
     pub pings: usize,
     /// The time-out of every host's hardware watchdog; nothing if they have none.
     pub watchdog: Option<Micros>,
+    /// Whether fencing devices tell the power of a host, so that one that did nothing is found out.
+    pub fence_reads_back: bool,
     /// The choices that all nodes share; a new one of the core's belongs here and into the drawing of plans.
     pub policy: Policy,
     /// How frames are closed.
@@ -175,6 +177,23 @@ impl Settings {
     #[must_use]
     pub fn longest(&self, of: impl Fn(&Intervals) -> Duration) -> Micros {
         self.hosts.iter().map(|host| of(&host.intervals).micros()).max().unwrap_or(0)
+    }
+
+    /// The least fence delay with which two hosts that lose each other at the same moment do not both go down: one may
+    /// notice later by the difference of their dead times and a keepalive, and its device takes its time.
+    #[must_use]
+    pub fn fair_fence_delay(&self) -> Micros {
+        let deadtimes = || self.hosts.iter().map(|host| host.intervals.deadtime.micros());
+        let longest = deadtimes().max().unwrap_or(0);
+        let apart = longest - deadtimes().min().unwrap_or(0);
+        apart + 2 * self.longest(|intervals| intervals.keepalive) + longest / 100 + self.times.fence + SECOND
+    }
+
+    /// How long a fence may take, the wait before it included.
+    #[must_use]
+    pub fn longest_fence(&self) -> Micros {
+        let delay = if self.policy.quorum == Quorum::Off { self.policy.fence_delay.micros() } else { 0 };
+        self.times.fence + 2 * delay
     }
 
     /// Whether takeovers are protected, so that promise 1 holds: by fencing, by quorum or by both.

@@ -1,7 +1,8 @@
-//! The eight promises (design section 4) against what really happened. Each file holds the exact statement of some of
+//! The eight promises (design section 4), and one about fencing, against what really happened. Each file holds the exact statement of some of
 //! them, with all that excuses a node. Nothing here changes the world.
 
 mod conduct;
+mod fencing;
 mod forgery;
 mod knowledge;
 mod majority;
@@ -15,6 +16,7 @@ use std::fmt;
 use crate::plan::Micros;
 
 pub(crate) use conduct::{Conduct, word};
+pub(crate) use fencing::{both_down, untold};
 pub(crate) use forgery::differs;
 pub(crate) use knowledge::{Reasons, unheard, unknown_service};
 pub(crate) use majority::{fed_in_vain, outvoted};
@@ -42,6 +44,8 @@ pub enum Promise {
     Robust,
     /// 8. What runs is known to run, and every reboot and every fence has a reason.
     Known,
+    /// 9. Of two nodes that lose each other, where their devices work and the fence delay is long enough, one survives.
+    OneSurvives,
 }
 
 /// A broken promise.
@@ -71,6 +75,7 @@ impl Promise {
             Self::NoFailback => "with auto_failback off, a group moves only for a failure or an order",
             Self::Rest => "after the faults everything comes to rest and runs",
             Self::Robust => "no input panics or loops, and a forged frame changes nothing",
+            Self::OneSurvives => "of two nodes that lose each other one survives",
             Self::Known => "what runs is known to run, and every reboot and fence has a reason",
         }
     }

@@ -1,6 +1,6 @@
 //! Promise 6: when all faults are over and operators have cleaned up, then after two dead times and the times of a stop
 //! and a start every group runs on one host and nowhere else, every daemon runs and takes part, and all agree that
-//! nothing is left to do. Excused: a service that died or never ran, but which its node believes in, counts as running,
+//! nothing is left to do, or to tell those that were fenced. Excused: a service that died or never ran, but which its node believes in, counts as running,
 //! and one that a probe denied does not, for nothing watches services yet.
 
 use heartline_core::ids::GroupIndex;
@@ -46,7 +46,10 @@ pub(crate) fn unrest(world: &World) -> Option<String> {
     }
     let settled =
         |host: &usize| world.host(*host).daemon.as_ref().is_some_and(|daemon| daemon.node.is_settled());
-    (0..world.hosts()).find(|host| !settled(host)).map(|host| format!("{} is not settled", name(host)))
+    (0..world.hosts())
+        .find(|host| !settled(host))
+        .map(|host| format!("{} is not settled", name(host)))
+        .or_else(|| (0..world.hosts()).find_map(|host| super::untold(world, host)))
 }
 
 fn has(world: &World, host: usize, group: usize) -> bool {

@@ -41,7 +41,7 @@ pub(crate) fn time_allowed(world: &World, crashed: usize) -> Micros {
     let times = &settings.times;
     let deadtime = settings.hosts[crashed].intervals.deadtime.micros();
     let fence = match settings.watchdog {
-        _ if settings.policy.fencing => times.fence,
+        _ if settings.policy.fencing => settings.longest_fence(),
         // As the wire has it, and the sixteenth that the core adds.
         Some(timeout) => timeout.div_ceil(SECOND) * SECOND * 17 / 16,
         None => 0,

@@ -94,10 +94,11 @@ impl World {
     /// A device cuts the victim's power some time before it answers.
     fn plan_fence(&mut self, host: usize, victim: usize) -> (Micros, Ending) {
         self.statistics.fences += 1;
-        let times = self.plan.settings.times;
+        let (times, reads_back) = (self.plan.settings.times, self.plan.settings.fence_reads_back);
         let here = &mut self.hosts[host];
         let mut takes = here.dice.between(times.fence / 10, times.fence);
         let behaviour = here.device.now(self.now);
+        let is_lie = matches!(behaviour, Some(Behaviour::Lies(_)));
         let ending = match behaviour {
             None => Ending::Succeeds,
             Some(Behaviour::Slow(times_longer)) => {
@@ -106,13 +107,14 @@ impl World {
             }
             Some(Behaviour::Hangs) => Ending::TIMED_OUT,
             Some(Behaviour::FailsOnce | Behaviour::Fails) => Ending::REFUSED,
+            Some(Behaviour::Lies(_)) if reads_back => Ending::REFUSED,
             Some(Behaviour::Lies(_)) => Ending::Says(Outcome::Done),
         };
         let takes = if ending == Ending::TIMED_OUT { times.limit } else { takes };
         // Some devices fail, or are given up, after they have done it.
         let shoots = match ending {
             Ending::Succeeds => true,
-            Ending::Says(Outcome::Failed(_)) => here.dice.permille(300),
+            Ending::Says(Outcome::Failed(_)) => !is_lie && here.dice.permille(300),
             Ending::Says(_) => false,
         };
         if shoots {
@@ -128,6 +130,12 @@ impl World {
         self.statistics.races += u64::from(self.hosts[by].machine == Machine::Off);
         self.disturb(SECOND);
         let off = self.hosts[victim].dice.between(100 * MILLISECOND, 5 * SECOND);
+        if self.hosts[victim].machine != Machine::Off && self.hosts[by].machine == Machine::Off {
+            self.statistics.blackouts += 1;
+            if let Some(what) = truth::both_down(self, victim, by) {
+                self.broken(Promise::OneSurvives, what);
+            }
+        }
         self.lose_power(victim, off);
     }
 
@@ -204,14 +212,15 @@ impl World {
                 says
             }
             (_, Ending::Says(says)) => says,
-            (Work::Repair(_) | Work::Fence(_), Ending::Succeeds) => Outcome::Done,
+            (Work::Repair(_), Ending::Succeeds) => Outcome::Done,
+            (Work::Fence(_), Ending::Succeeds) => Outcome::Fenced { device: 1 },
         }
     }
 
     fn finish_fence(&mut self, child: &Child) -> Outcome {
         let Work::Fence(member) = child.work else { return Outcome::NotRunning };
         match child.ending {
-            Ending::Succeeds => Outcome::Done,
+            Ending::Succeeds => Outcome::Fenced { device: 1 },
             Ending::Says(says) => {
                 if says == Outcome::Done && self.hosts[usize::from(member.0)].machine != Machine::Off {
                     self.hosts[usize::from(member.0)].spared = true;

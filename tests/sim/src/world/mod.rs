@@ -18,7 +18,7 @@ use heartline_core::{Effect, Effects, Input};
 use crate::coverage::Coverage;
 use crate::dice::Dice;
 use crate::host::{Clock, Host, Machine, Service, Trouble};
-use crate::plan::{MILLISECOND, Micros, Plan, SECOND, Settings, Words};
+use crate::plan::{MILLISECOND, Micros, Plan, Planned, SECOND, Settings, Words};
 use crate::report::Statistics;
 use crate::timeline::Timeline;
 use crate::truth::{self, Promise, Violation};
@@ -448,6 +448,10 @@ impl World {
 impl World {
     pub(crate) const fn now(&self) -> Micros {
         self.now
+    }
+
+    pub(crate) fn faults(&self) -> &[Planned] {
+        &self.plan.faults
     }
 
     pub(crate) const fn settings(&self) -> &Settings {

@@ -32,7 +32,7 @@ impl World {
             times.probe.max(times.limit) + 2 * times.start.max(times.limit) + 2 * times.stop.max(times.limit);
         // A fence may have been ordered just before the end, and shoot after that.
         let first = self.plan.storm
-            + times.fence.max(times.limit)
+            + settings.longest_fence().max(times.limit)
             + times.boot
             + initdead
             + deadtime
@@ -40,7 +40,7 @@ impl World {
             + stops_and_starts
             + 10 * SECOND;
         let second = first
-            + times.fence.max(times.limit)
+            + settings.longest_fence().max(times.limit)
             + times.boot
             + initdead
             + deadtime
