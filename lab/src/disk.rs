@@ -4,6 +4,7 @@ use crate::command::{run, tool};
 use crate::error::Error;
 use crate::hard_disk::make_directory;
 use crate::host::Host;
+use crate::power_switch::init_file;
 use crate::requirements::Privilege;
 use nix::sys::stat::{major, minor};
 use std::fs::{self, File};
@@ -56,6 +57,12 @@ impl SharedDisk {
         &self.kind
     }
 
+    /// The block device or the folder, as the world sees it.
+    #[must_use]
+    pub fn source(&self) -> &Path {
+        &self.source
+    }
+
     /// Cables the disk to a host that is down.
     ///
     /// # Errors
@@ -77,7 +84,19 @@ impl SharedDisk {
     /// lets two hosts mount it at once: it is for the test to see that they do not.
     #[must_use]
     pub fn is_mounted_on(&self, host: &Host) -> bool {
-        let (Ok(mounts), Ok(mine)) = (host.mounts(), self.identity()) else { return false };
+        host.mounts().is_ok_and(|mounts| self.is_among(&mounts))
+    }
+
+    /// As [`SharedDisk::is_mounted_on`], for somebody who only knows the host's name.
+    #[must_use]
+    pub fn is_mounted_by(&self, host: &str) -> bool {
+        let init = fs::read_to_string(init_file(host)).unwrap_or_default();
+        let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", init.trim()));
+        mounts.is_ok_and(|mounts| self.is_among(&mounts))
+    }
+
+    fn is_among(&self, mounts: &str) -> bool {
+        let Ok(mine) = self.identity() else { return false };
         mounts.lines().any(|line| mounted(line, Self::DEVICE) == Some(mine.clone()))
     }
 

@@ -14,6 +14,7 @@ mod planted;
 mod process;
 mod service_starts;
 mod sim;
+mod story;
 mod test;
 mod tidy;
 mod workspace;
@@ -78,6 +79,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Play the acceptance story: PostgreSQL on a shared disk under power cuts, partitions, kills and stalls.
+    Story {
+        /// How many rounds, of the four kinds in turn.
+        #[arg(long, default_value_t = 20)]
+        rounds: u32,
+    },
     /// Build the core for a Cortex-M3, without an allocator.
     CoreThumb,
     /// Write those manual pages anew that are made of the program's own tables.
@@ -100,6 +107,7 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::run(&workspace, &options),
         Command::Sim { arguments } => sim::run(&workspace, &arguments),
         Command::Planted { arguments } => planted::run(&workspace, &arguments),
+        Command::Story { rounds } => story::run(&workspace, rounds),
         Command::CoreThumb => core_thumb::run(&workspace),
         Command::Man => man::run(&workspace),
         Command::Lint => lint::run(&workspace),

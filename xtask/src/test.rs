@@ -9,7 +9,7 @@ use crate::process::{self, Failure};
 use crate::workspace::{Profile, Workspace};
 
 /// How the tests of whole clusters learn which binary they are to test.
-const BINARY_VARIABLE: &str = "HEARTLINE_BIN";
+pub(crate) const BINARY_VARIABLE: &str = "HEARTLINE_BIN";
 
 /// Builds the release binary, runs all tests, and prints `N passed, N failed`.
 ///

@@ -1,6 +1,7 @@
 //! The cluster: built from a plan, and judged by what is really there.
 
 use crate::client::fetch;
+use crate::database;
 use crate::error::Error;
 use crate::fencing;
 use crate::node::Node;
@@ -12,6 +13,7 @@ use heartline::control::snapshot::GroupState;
 use heartline_lab::{DiskKind, NullModem, PowerSwitch, SharedDisk, Switch, World, wait_until};
 use nix::sys::signal::Signal;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// The rate of the null-modem cable.
 const BAUD: u32 = 19_200;
@@ -30,7 +32,7 @@ pub struct Cluster {
     pub cable: NullModem,
     /// What it was built from.
     pub plan: Plan,
-    disk: Option<SharedDisk>,
+    disk: Option<Arc<SharedDisk>>,
     power: Option<PowerSwitch>,
     lans: Vec<Switch>,
     watch: Watch,
@@ -58,7 +60,7 @@ impl Cluster {
             let shared = world.shared_disk(plan.disk_megabytes)?;
             shared.attach(&mut ha1)?;
             shared.attach(&mut ha2)?;
-            disk = Some(shared);
+            disk = Some(Arc::new(shared));
         }
         let mut power = None;
         if plan.fences() {
@@ -111,6 +113,30 @@ impl Cluster {
     /// The plan has no fencing device.
     pub fn power(&self) -> Result<&PowerSwitch> {
         self.power.as_ref().ok_or_else(|| Error::Wrong("nobody fences".to_owned()))
+    }
+
+    /// The shared disk.
+    ///
+    /// # Errors
+    /// No group needs one.
+    pub fn disk(&self) -> Result<&Arc<SharedDisk>> {
+        self.disk.as_ref().ok_or_else(|| Error::Wrong("there is no shared disk".to_owned()))
+    }
+
+    /// The hosts that have the disk mounted.
+    #[must_use]
+    pub fn mounted_on(&self) -> Vec<&str> {
+        let mounted = |node: &Node| self.disk.as_ref().is_some_and(|disk| disk.is_mounted_on(&node.host));
+        self.those(mounted)
+    }
+
+    /// Has somebody look all the time who mounts the disk.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn guard_disk(&self) -> Result<database::Guard> {
+        let hosts = self.nodes().map(|node| node.name().to_owned()).to_vec();
+        database::Guard::begin(Arc::clone(self.disk()?), hosts)
     }
 
     /// Cuts every way between the two hosts.
@@ -177,7 +203,7 @@ impl Cluster {
     /// `haresources` with these groups.
     #[must_use]
     pub fn haresources(&self, groups: &[Group]) -> String {
-        let options = match self.disk.as_ref().map(SharedDisk::kind) {
+        let options = match self.disk.as_ref().map(|disk| disk.kind()) {
             Some(DiskKind::Folder { .. }) => "none::bind",
             Some(DiskKind::Block) | None => "ext4::rw",
         };
@@ -357,6 +383,7 @@ impl Cluster {
         for node in self.nodes() {
             self.rewrite(node, &self.plan)?;
             node.host.write(SCRIPT, SCRIPT_TEXT, 0o755)?;
+            database::install(node)?;
             node.host.write("/var/www/index.html", format!("{}\n", node.name()), 0o644)?;
             // Directories come with their first file.
             node.host.write("/var/lib/svc/.keep", "", 0o644)?;

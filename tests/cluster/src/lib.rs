@@ -7,6 +7,7 @@
 mod client;
 mod clock;
 mod cluster;
+pub mod database;
 mod error;
 mod fencing;
 mod node;

@@ -150,6 +150,12 @@ impl Plan {
         self
     }
 
+    /// The address of its first group.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.groups.first().map_or(IpAddr::from([0, 0, 0, 0]), |group| group.address)
+    }
+
     /// Whether it has any fencing device.
     #[must_use]
     pub(crate) fn fences(&self) -> bool {
