@@ -1,13 +1,14 @@
 //! The Heartline protocol and every decision, as a pure step function: no I/O, no clock, no allocation, no randomness.
 //!
 //! ```text
-//! bytes of a link -> framing -> frame, seal -> freshness -> message -> member
-//!                                                                        |
-//!            effects <- node::speak <- node::decide (bids, claims, group) <
+//! bytes of a link -> framing -> gate -> frame, seal -> freshness -> message -> member
+//!                                                                                |
+//!                    effects <- node::speak <- node::decide (bids, claims, group) <
 //! ```
 //!
 //! A shell makes a [`Node`] from a [`config::Config`] and a [`seal::KeyRing`], hands it one [`Input`] after the other
-//! with the time, and carries out the [`Effects`]. Frames of a serial line pass through [`framing`] first.
+//! with the time, and carries out the [`Effects`]. Frames of a serial line pass through [`framing`] first, and all of them
+//! through the [`gate`] of their link.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -23,6 +24,7 @@ pub mod fencing;
 pub mod frame;
 pub mod framing;
 pub mod freshness;
+pub mod gate;
 pub mod group;
 pub mod health;
 pub mod ids;

@@ -30,5 +30,8 @@ pub const MAX_ACTIONS: usize = 2 * MAX_GROUPS + MAX_MEMBERS + MAX_ORDERS + 5;
 pub const MAX_NOTICES: usize = 4 * MAX_GROUPS;
 /// Effects of one step.
 pub const MAX_EFFECTS: usize = MAX_ACTIONS + MAX_NOTICES;
+/// Sources of frames on one link that have brought nothing authentic and are remembered: more than ever flood at once from
+/// addresses of their own. Beyond that the quietest is forgotten.
+pub const MAX_STRANGERS: usize = 16;
 /// Heartbeats sent out of turn within one keepalive, so that no disagreement can flood a line.
 pub const MAX_UNSCHEDULED: u8 = 32;

@@ -26,10 +26,13 @@ pub enum Refusal {
     /// It was seen on this link before.
     #[error("seen before on this link")]
     Replay,
+    /// Its source sends more than is opened; see [`crate::gate`]. It was not looked at.
+    #[error("more frames than are opened: a flood, or another program on this port")]
+    Flood,
 }
 
 /// The kinds of refusals that are counted apart.
-pub const KINDS: usize = 6;
+pub const KINDS: usize = 7;
 
 /// Counters of one link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -51,6 +54,7 @@ impl Refusal {
             Self::UnknownMember(_) => 3,
             Self::OldGeneration => 4,
             Self::TooOld | Self::Replay => 5,
+            Self::Flood => 6,
         }
     }
 }

@@ -4,7 +4,24 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nix::time::{ClockId, clock_gettime};
 
-/// The monotonic instant now; the core gets it as milliseconds and microseconds since the daemon's start.
+/// The same moment by both clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// For the host: [`monotonic`].
+    pub instant: Instant,
+    /// For the core: [`core_now`].
+    pub core: heartline_core::time::Instant,
+}
+
+impl Moment {
+    /// This moment.
+    #[must_use]
+    pub fn now() -> Self {
+        Self { instant: monotonic(), core: core_now() }
+    }
+}
+
+/// The monotonic instant now, in which the host counts its pauses and time limits.
 #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
 #[must_use]
 pub fn monotonic() -> Instant {

@@ -40,6 +40,15 @@ impl Node {
         }
     }
 
+    /// Counts a frame that the [gate](crate::gate) of its link did not admit, and gives what is to be said. Nothing else
+    /// changes: this is no step, and a flight record does without it.
+    #[must_use]
+    pub fn turn_away(&mut self, link: LinkIndex) -> Option<Notice> {
+        let refusal = Refusal::Flood;
+        let count = self.counters.get_mut(usize::from(link.0))?.refuse(&refusal)?;
+        Some(Notice::Refused { link, refusal, count })
+    }
+
     fn admit(
         &mut self,
         now: Instant,

@@ -248,6 +248,9 @@ pub struct Refused {
     pub old_generation: u32,
     /// Seen before on this link, or too old to tell.
     pub replayed: u32,
+    /// More than are opened: a flood. What the kernel drops during one is not counted.
+    #[serde(default)]
+    pub flood: u32,
 }
 
 /// Fencing as one node knows it.

@@ -122,7 +122,7 @@ impl Daemon {
         self.runner.run(job, usize::from(group.0), Operation::Announce, now);
     }
 
-    fn say(&mut self, notice: &Notice, now: Instant) {
+    pub(super) fn say(&mut self, notice: &Notice, now: Instant) {
         if let Notice::Started { group, .. } = notice {
             self.repeats.0.extend(REPEATS.iter().map(|pause| (now + *pause, *group)));
             if let Some(error) = self.extra.last_errors.get_mut(usize::from(group.0)) {

@@ -39,7 +39,7 @@ use crate::fence::history::History;
 use crate::flight::Recorder;
 use crate::log::render::Names;
 use crate::log::{Level, Log};
-use crate::media::{Media, Progress, Received};
+use crate::media::{Media, Received, Reception};
 use crate::resources::{Directories, Environment, Instructions, Runner};
 use crate::watchdog::{Health, Watchdog};
 
@@ -126,6 +126,8 @@ impl Daemon {
             Err(error) => return Err(Box::new((log, error))),
         };
         let now = clock::monotonic();
+        let mut media = Media::open(&configuration.media, &configuration.pings, media_registry, MEDIA, now);
+        media.live_by(configuration.times.keepalive);
         let names = Names::new(&configuration);
         let (flight, remark) =
             Recorder::begin(&options.state_dir, &names, &node, clock::core_now(), clock::wall());
@@ -156,7 +158,7 @@ impl Daemon {
         };
         Ok(Self {
             programs,
-            media: Media::open(&configuration.media, &configuration.pings, media_registry, MEDIA, now),
+            media,
             media_token: MEDIA,
             next_ping: now,
             runner: Runner::new(
@@ -268,27 +270,35 @@ impl Daemon {
     /// Hands every frame that waits on a medium to the core. What the core wants done meanwhile is collected: a frame
     /// is the whole truth, so of several only the newest need be sent.
     fn receive(&mut self, token: Token, now: Instant) {
-        loop {
-            let core_now = clock::core_now();
-            let (node, effects, outbox) = (&mut self.node, &mut self.effects, &mut self.outbox);
-            let flight = &mut self.flight;
-            let mut step = |input: Input<'_>| {
-                effects.clear();
-                node.step(core_now, input, effects);
-                flight.record(core_now, input, effects, node);
-                outbox.collect(effects);
-            };
-            let progress = self.media.ready(token, now, &mut |received| match received {
+        let core_now = clock::core_now();
+        let (node, effects, outbox) = (&mut self.node, &mut self.effects, &mut self.outbox);
+        let flight = &mut self.flight;
+        let mut step = |node: &mut Node, input: Input<'_>| {
+            effects.clear();
+            node.step(core_now, input, effects);
+            flight.record(core_now, input, effects, node);
+            outbox.collect(effects);
+        };
+        let mut turned_away = Vec::new();
+        self.media.ready(token, now, &mut |received| {
+            match received {
                 Received::Frame { link, bytes } => {
-                    step(Input::Frame { link: LinkIndex(narrow(link)), bytes });
+                    let link = LinkIndex(narrow(link));
+                    let before = node.counters(link).accepted;
+                    step(node, Input::Frame { link, bytes });
+                    if node.counters(link).accepted != before {
+                        return Reception::Believed;
+                    }
                 }
-                Received::Pong { ping } => step(Input::Pong(PingIndex(narrow(ping)))),
-            });
-            self.carry_out(now);
-            if matches!(progress, Progress::Drained) {
-                return;
+                Received::TurnedAway { link } => turned_away.extend(node.turn_away(LinkIndex(narrow(link)))),
+                Received::Pong { ping } => step(node, Input::Pong(PingIndex(narrow(ping)))),
             }
+            Reception::Refused
+        });
+        for notice in turned_away {
+            self.say(&notice, now);
         }
+        self.carry_out(now);
     }
 
     /// Everything that was waiting has been handed in: what is due by the clock alone is done now.
@@ -308,6 +318,11 @@ impl Daemon {
         self.repeat_announcements(now);
         self.settle(now);
         if clock::core_now() >= self.node.next_deadline() {
+            for link in 0..self.media.link_count() {
+                if let Some(token) = self.media.unwatched(link) {
+                    self.receive(token, now);
+                }
+            }
             self.step(Input::Tick);
             self.settle(now);
         }

@@ -144,6 +144,7 @@ impl Daemon {
             self.media_token += MEDIA_STEP;
             self.media = media;
         }
+        self.media.live_by(new.times.keepalive);
         self.take_over(new);
         self.flight.reconfigured(&self.names, &self.node, clock::core_now(), clock::wall());
         self.step(Input::Tick);

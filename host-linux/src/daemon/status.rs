@@ -223,7 +223,8 @@ impl View<'_> {
     fn medium(&self, at: LinkIndex, medium: &config::Medium) -> Medium {
         let condition = self.extra.media.get(usize::from(at.0)).cloned().unwrap_or_default();
         let judged = self.node.counters(at);
-        let [malformed, unknown_key, wrong_tag, unknown_member, old_generation, replayed] = judged.refused;
+        let [malformed, unknown_key, wrong_tag, unknown_member, old_generation, replayed, flood] =
+            judged.refused;
         let LinkCounters { frames_in, bytes_in, frames_out, bytes_out, dropped, malformed: garbage } =
             condition.counters;
         Medium {
@@ -238,7 +239,15 @@ impl View<'_> {
             dropped,
             garbage,
             accepted: judged.accepted,
-            refused: Refused { malformed, unknown_key, wrong_tag, unknown_member, old_generation, replayed },
+            refused: Refused {
+                malformed,
+                unknown_key,
+                wrong_tag,
+                unknown_member,
+                old_generation,
+                replayed,
+                flood,
+            },
         }
     }
 

@@ -90,7 +90,9 @@ fn level(notice: &Notice) -> Level {
             }
         },
         Notice::Refused { refusal, .. } => match refusal {
-            Refusal::Seal(_) | Refusal::Body | Refusal::TooOld | Refusal::Replay => Level::Warn,
+            Refusal::Seal(_) | Refusal::Body | Refusal::TooOld | Refusal::Replay | Refusal::Flood => {
+                Level::Warn
+            }
             Refusal::UnknownMember(_) | Refusal::OldGeneration => Level::Error,
         },
     }
@@ -252,7 +254,7 @@ fn text(notice: &Notice, names: &Names) -> String {
             let suspicion = match refusal {
                 Refusal::OldGeneration => "attempted replay attack? ",
                 Refusal::UnknownMember(_) => "bad node in message: ",
-                Refusal::Seal(_) | Refusal::Body | Refusal::TooOld | Refusal::Replay => "",
+                Refusal::Seal(_) | Refusal::Body | Refusal::TooOld | Refusal::Replay | Refusal::Flood => "",
             };
             format!("{suspicion}frame refused on link {}: {refusal} ({count} so far)", link_name(link))
         }

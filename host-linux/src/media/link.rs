@@ -1,15 +1,17 @@
 //! One link: open or waiting to be opened again, its counters, and what is said about it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use heartline_core::frame::Header;
+use heartline_core::gate::{Gate, Source};
 use mio::{Registry, Token};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::Progress;
 use super::RETRY_PAUSE;
 use super::report::{LinkCounters, MediaError, MediaEvent, MediaSource, Reports};
 use super::serial::SerialLink;
 use super::udp::{Limitation, UdpLink};
+use super::{Received, Reception};
 use crate::config::Medium;
 
 /// What media share.
@@ -25,6 +27,9 @@ pub(super) struct Link {
     index: usize,
     token: Token,
     state: State,
+    gate: Gate,
+    /// The origin of the gate's time.
+    began: Instant,
     counters: LinkCounters,
     has_worked: bool,
     /// The failure that people were told about and that is not over.
@@ -55,6 +60,8 @@ impl Link {
             index,
             token,
             state: State::Closed { retry_at: context.now },
+            gate: Gate::default(),
+            began: context.now,
             counters: LinkCounters::default(),
             has_worked: false,
             told: None,
@@ -73,6 +80,10 @@ impl Link {
 
     pub(super) fn is_open(&self) -> bool {
         matches!(self.state, State::Open { .. })
+    }
+
+    pub(super) fn live_by(&mut self, keepalive: Duration) {
+        self.gate.live_by(core_span(keepalive));
     }
 
     pub(super) fn send(&mut self, frame: &[u8], context: &mut Context<'_>) {
@@ -96,37 +107,69 @@ impl Link {
         }
     }
 
-    pub(super) fn ready(&mut self, context: &mut Context<'_>, sink: &mut dyn FnMut(&[u8])) -> Progress {
+    /// Gives whether a frame came in that was believed.
+    pub(super) fn ready(
+        &mut self,
+        context: &mut Context<'_>,
+        sink: &mut dyn FnMut(Received<'_>) -> Reception,
+    ) -> bool {
+        let (link, now) = (self.index, self.gate_time(context.now));
+        let gate = &mut self.gate;
+        let mut was_believed = false;
+        let mut offer = |source: Source, bytes: &[u8]| {
+            if !gate.admit(now, source) {
+                let _ = sink(Received::TurnedAway { link });
+            } else if sink(Received::Frame { link, bytes }) == Reception::Believed {
+                gate.vouch(now, source);
+                was_believed = true;
+            }
+        };
         let outcome = match &mut self.state {
-            State::Closed { .. } => return Progress::Drained,
+            State::Closed { .. } => Ok(()),
             State::Open { channel: Channel::Serial(serial), .. } => {
                 // What has arrived is read even if nothing can be written any more.
-                let received = serial.receive(context.now, &mut self.counters, sink);
+                let received = serial.receive(context.now, &mut self.counters, &mut |bytes| {
+                    offer(if Header::decode(bytes).is_ok() { Source::LINE } else { Source::NOISE }, bytes);
+                });
                 serial
                     .flush(context.now, &mut self.counters)
                     .and_then(|()| serial.watch(context.registry, self.token))
                     .and(received)
             }
-            State::Open { channel: Channel::Udp(udp), .. } => udp.receive(&mut self.counters, sink),
+            State::Open { channel: Channel::Udp(udp), .. } => {
+                let received = udp.receive(context.now, &mut self.counters, &mut offer);
+                udp.guard(gate);
+                received.and_then(|()| udp.watch(context.registry, self.token))
+            }
         };
-        outcome.unwrap_or_else(|error| {
+        if let Err(error) = outcome {
             self.fail(&error, context);
-            Progress::Drained
-        })
+        }
+        was_believed
     }
 
     /// Whether [`Self::ready`] is to be called though no event says so.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         match &self.state {
             State::Open { channel: Channel::Serial(serial), .. } => serial.is_due(now),
-            State::Open { .. } | State::Closed { .. } => false,
+            State::Open { channel: Channel::Udp(udp), .. } => udp.is_due(now),
+            State::Closed { .. } => false,
         }
     }
 
-    /// Another medium brought a frame.
-    pub(super) fn expect_copy(&mut self, context: &mut Context<'_>) {
+    /// Whether no event tells of what comes in.
+    pub(super) fn is_unwatched(&self) -> bool {
+        match &self.state {
+            State::Open { channel: Channel::Serial(serial), .. } => !serial.is_listened_to(),
+            State::Open { channel: Channel::Udp(udp), .. } => !udp.is_listened_to(),
+            State::Closed { .. } => false,
+        }
+    }
+
+    /// A faster medium brought a frame that was believed.
+    pub(super) fn expect_copies(&mut self, context: &mut Context<'_>) {
         if let State::Open { channel: Channel::Serial(serial), .. } = &mut self.state {
-            serial.expect_copy(context.now);
+            serial.expect_copies(context.now);
             if let Err(error) = serial.watch(context.registry, self.token) {
                 self.fail(&error, context);
             }
@@ -154,11 +197,16 @@ impl Link {
         match &self.state {
             State::Closed { retry_at } => Some(*retry_at),
             State::Open { channel: Channel::Serial(serial), .. } => serial.deadline(),
-            State::Open { channel: Channel::Udp(udp), .. } => udp.deadline(),
+            State::Open { channel: Channel::Udp(udp), .. } => {
+                let gate =
+                    self.gate.next_deadline().map(|at| self.began + Duration::from_micros(at.micros()));
+                udp.deadline().into_iter().chain(gate).min()
+            }
         }
     }
 
     pub(super) fn tick(&mut self, context: &mut Context<'_>) {
+        let now = self.gate_time(context.now);
         let outcome = match &mut self.state {
             State::Closed { retry_at } if *retry_at <= context.now => {
                 self.try_open(context);
@@ -168,7 +216,11 @@ impl Link {
             State::Open { channel: Channel::Serial(serial), .. } => serial
                 .flush(context.now, &mut self.counters)
                 .and_then(|()| serial.watch(context.registry, self.token)),
-            State::Open { channel: Channel::Udp(udp), .. } => udp.tick(context.now),
+            State::Open { channel: Channel::Udp(udp), .. } => {
+                self.gate.pass_time(now);
+                udp.guard(&self.gate);
+                udp.tick(context.now)
+            }
         };
         if let Err(error) = outcome {
             self.fail(&error, context);
@@ -198,8 +250,13 @@ impl Link {
             let serial = SerialLink::open(device, *baud, context.registry, self.token)?;
             return Ok((Channel::Serial(Box::new(serial)), None));
         }
-        let (udp, limitation) = UdpLink::open(&self.medium, context.registry, self.token, context.now)?;
+        let (mut udp, limitation) = UdpLink::open(&self.medium, context.registry, self.token, context.now)?;
+        udp.guard(&self.gate);
         Ok((Channel::Udp(udp), limitation))
+    }
+
+    fn gate_time(&self, now: Instant) -> heartline_core::time::Instant {
+        heartline_core::time::Instant::ZERO + core_span(now.saturating_duration_since(self.began))
     }
 
     /// Notes that an open link really works, and says so if that is news.
@@ -235,6 +292,10 @@ impl Link {
             self.told = Some(cause);
         }
     }
+}
+
+fn core_span(span: Duration) -> heartline_core::time::Duration {
+    heartline_core::time::Duration::from_micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
 }
 
 /// The original's words.

@@ -2,9 +2,11 @@
 //! Bytes in, bytes out, re-opening what fails; what the bytes mean is the core's business.
 
 mod echo;
+mod filter;
 mod interface;
 mod line;
 mod link;
+mod pace;
 mod ping;
 mod report;
 mod serial;
@@ -36,6 +38,11 @@ pub enum Received<'a> {
         /// The frame.
         bytes: &'a [u8],
     },
+    /// A frame that the gate of its link did not admit: there was no look at it.
+    TurnedAway {
+        /// The index of the link in the configuration.
+        link: usize,
+    },
     /// A host of a ping node answered a request that we sent.
     Pong {
         /// The index of the ping node in the configuration.
@@ -43,15 +50,14 @@ pub enum Received<'a> {
     },
 }
 
-/// Whether all that had come in was read.
+/// What became of what came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Progress {
-    /// All was read; the event loop will say when there is more.
-    Drained,
-    /// More is waiting than one wake-up may take. Call again with the same token after looking at other things: the
-    /// event loop will not say so again.
-    MoreWaiting,
+pub enum Reception {
+    /// It was authentic and fresh.
+    Believed,
+    /// It was not.
+    Refused,
 }
 
 /// All links and ping nodes of a configuration.
@@ -94,6 +100,11 @@ impl Media {
         self.links.len() + ping::SOCKETS
     }
 
+    /// Members speak every `keepalive`, so that no more of their frames than that explains are opened.
+    pub fn live_by(&mut self, keepalive: Duration) {
+        self.links.iter_mut().for_each(|link| link.live_by(keepalive));
+    }
+
     /// Sends `frame` to every link. Never waits: what cannot leave soon is dropped and counted.
     pub fn send(&mut self, frame: &[u8], now: Instant) {
         let mut context = Context { registry: &self.registry, reports: &mut self.reports, now };
@@ -107,33 +118,45 @@ impl Media {
         self.pinger.ping(&mut Context { registry: &self.registry, reports: &mut self.reports, now });
     }
 
-    /// Reads what an event on `token` announced, some hundred frames at most, and goes on with an unfinished write.
+    /// Reads what an event on `token` announced, as much as a bounded share of the processor allows, and goes on with an
+    /// unfinished write. `sink` says of each frame whether it was believed.
     ///
     /// Tokens of others are ignored.
-    pub fn ready(&mut self, token: Token, now: Instant, sink: &mut dyn FnMut(Received<'_>)) -> Progress {
+    pub fn ready(&mut self, token: Token, now: Instant, sink: &mut dyn FnMut(Received<'_>) -> Reception) {
         let mut context = Context { registry: &self.registry, reports: &mut self.reports, now };
         if self.pinger.owns(token) {
-            return self.pinger.ready(token, &mut context, &mut |ping| sink(Received::Pong { ping }));
+            self.pinger.ready(token, &mut context, &mut |ping| {
+                let _ = sink(Received::Pong { ping });
+            });
+            return;
         }
-        let Some(link) = token.0.checked_sub(self.first_token) else { return Progress::Drained };
-        let Some(open) = self.links.get_mut(link) else { return Progress::Drained };
-        let mut has_brought = false;
-        let progress = open.ready(&mut context, &mut |bytes| {
-            has_brought = true;
-            sink(Received::Frame { link, bytes });
-        });
-        if has_brought && !open.is_serial() {
-            self.links.iter_mut().for_each(|link| link.expect_copy(&mut context));
+        let Some(index) = token.0.checked_sub(self.first_token) else { return };
+        let Some(link) = self.links.get_mut(index) else { return };
+        let was_believed = link.ready(&mut context, sink);
+        if was_believed && !link.is_serial() {
+            self.links.iter_mut().for_each(|link| link.expect_copies(&mut context));
         }
-        progress
     }
 
     /// A token that [`ready`](Self::ready) is to be called with by now though no event says so: the rest of a frame on a
-    /// serial line should have come. Ask again until there is none.
+    /// serial line should have come, or what was too much at once may be read. Ask again until there is none.
     #[must_use]
     pub fn due(&self, now: Instant) -> Option<Token> {
-        let link = self.links.iter().position(|link| link.is_due(now))?;
-        Some(Token(self.first_token + link))
+        let link = self.links.iter().position(|link| link.is_due(now));
+        link.map(|link| Token(self.first_token + link)).or_else(|| self.pinger.due(now))
+    }
+
+    /// The token of a link of which no event tells at present; [`ready`](Self::ready) is to be called with it before
+    /// silence is judged, so that all that has come is heard.
+    #[must_use]
+    pub fn unwatched(&self, link: usize) -> Option<Token> {
+        self.links.get(link).filter(|link| link.is_unwatched()).map(|_| Token(self.first_token + link))
+    }
+
+    /// How many links there are, open or not.
+    #[must_use]
+    pub fn link_count(&self) -> usize {
+        self.links.len()
     }
 
     /// When [`due`](Self::due) or [`tick`](Self::tick) has something to do at the latest.

@@ -8,15 +8,17 @@ use mio::{Interest, Registry, Token};
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::Progress;
 use super::RETRY_PAUSE;
 use super::echo::{Delivery, Echo, Marks};
 use super::link::Context;
+use super::pace::Pace;
 use super::report::{MediaError, MediaEvent, MediaSource, Reports};
 use crate::config::PingNode;
 
 /// Packets of one wake-up. A raw socket gets all ICMP of the host.
 const PACKETS_MAX: usize = 256;
+/// Packets in 10 ms, beyond which the socket is left alone.
+const PACKETS_IN_A_WINDOW: usize = 128;
 
 /// Answers to older requests than this many count no more.
 const OUTSTANDING_MAX: u16 = 64;
@@ -99,18 +101,13 @@ impl Pinger {
     }
 
     /// Reads answers; `pong` gets the index of the ping node for each one that counts.
-    pub(super) fn ready(
-        &mut self,
-        token: Token,
-        context: &mut Context<'_>,
-        pong: &mut dyn FnMut(usize),
-    ) -> Progress {
-        let Some(socket) = self.sockets.iter_mut().find(|socket| socket.token == token) else {
-            return Progress::Drained;
-        };
+    pub(super) fn ready(&mut self, token: Token, context: &mut Context<'_>, pong: &mut dyn FnMut(usize)) {
+        let Some(socket) = self.sockets.iter_mut().find(|socket| socket.token == token) else { return };
         let mut buffer = [0; 256];
-        for _ in 0..PACKETS_MAX {
-            let Some(open) = &socket.open else { return Progress::Drained };
+        let mut packets = 0;
+        while packets < PACKETS_MAX {
+            let Some(open) = &socket.open else { return };
+            packets += 1;
             match open.socket.recv_from(&mut buffer) {
                 Ok((count, sender)) => {
                     let echo = self.marks.answered(&buffer[..count], sender.ip(), open.delivery);
@@ -120,16 +117,23 @@ impl Pinger {
                         pong(ping);
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Drained,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if is_passing(&error) => {}
                 Err(error) => socket.fail(&MediaError::io("receive")(error), context),
             }
         }
-        Progress::MoreWaiting
+        socket.pace(packets, context);
+    }
+
+    /// The token of a socket whose pause after too much at once is over.
+    pub(super) fn due(&self, now: Instant) -> Option<Token> {
+        let is_due = |open: &OpenSocket| open.paused_until.is_some_and(|until| until <= now);
+        self.sockets.iter().find(|socket| socket.open.as_ref().is_some_and(is_due)).map(|socket| socket.token)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.sockets.iter().filter_map(|socket| socket.retry_at).min()
+        let paused_until = |socket: &IcmpSocket| socket.open.as_ref()?.paused_until;
+        self.sockets.iter().filter_map(|socket| socket.retry_at.or_else(|| paused_until(socket))).min()
     }
 
     pub(super) fn tick(&mut self, context: &mut Context<'_>) {
@@ -186,6 +190,9 @@ struct OpenSocket {
     /// Not UDP: but for the kernel this is a socket whose messages have an address, and that is all the type knows.
     socket: mio::net::UdpSocket,
     delivery: Delivery,
+    pace: Pace,
+    /// Until when it is not listened to.
+    paused_until: Option<Instant>,
 }
 
 impl IcmpSocket {
@@ -211,6 +218,21 @@ impl IcmpSocket {
                 }
             }
             Err(error) => self.fail(&error, context),
+        }
+    }
+
+    /// After so many packets: listens, or does not for a while if these were too many.
+    fn pace(&mut self, packets: usize, context: &mut Context<'_>) {
+        let Some(open) = &mut self.open else { return };
+        let was_paused = open.paused_until.is_some();
+        open.paused_until = open.pace.note(context.now, packets);
+        let changed = match (was_paused, open.paused_until.is_some()) {
+            (false, true) => context.registry.deregister(&mut open.socket),
+            (true, false) => context.registry.register(&mut open.socket, self.token, Interest::READABLE),
+            (true, true) | (false, false) => Ok(()),
+        };
+        if let Err(error) = changed {
+            self.fail(&MediaError::io("watch the ICMP socket")(error), context);
         }
     }
 
@@ -240,7 +262,7 @@ fn open(domain: Domain, token: Token, registry: &Registry) -> Result<OpenSocket,
     registry
         .register(&mut socket, token, Interest::READABLE)
         .map_err(MediaError::io("watch the ICMP socket"))?;
-    Ok(OpenSocket { socket, delivery })
+    Ok(OpenSocket { socket, delivery, pace: Pace::new(PACKETS_IN_A_WINDOW), paused_until: None })
 }
 
 /// What passes by itself or is the host's silence, which the core notices.

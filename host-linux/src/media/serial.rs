@@ -14,18 +14,24 @@ use mio::{Interest, Registry, Token};
 use nix::fcntl::OFlag;
 use serialport::{ClearBuffer, SerialPort as _, TTYPort};
 
-use super::Progress;
 use super::line::{LineOutput, time_on_the_line};
+use super::pace::Pace;
 use super::report::{LinkCounters, MediaError};
 
-/// Reads of one wake-up; with [`CHUNK_BYTES`] several hundred heartbeats.
+/// Reads of one wake-up: more than a terminal holds.
 const READS_MAX: usize = 64;
 const CHUNK_BYTES: usize = 512;
+/// Bytes in 10 ms, beyond which the line is left alone; more than any real one brings.
+const BYTES_IN_A_WINDOW: usize = 8 << 10;
 /// In the middle of a frame the line is left alone for the time that the rest of it should need, or else every single
 /// byte would wake us. Of no less than so many bytes; a usual chip holds as many back itself.
 const PAUSE_BYTES_MIN: u64 = 8;
 /// But no longer than this on a slow line.
 const PAUSE_MAX: Duration = Duration::from_millis(30);
+/// A line that brings copies is read when we are awake anyway. But what it brings must fit into the buffer of the terminal,
+const COPIES_BYTES_MAX: u64 = 2_048;
+/// and should the faster medium fail, the line must not be left alone for long.
+const COPIES_MAX: Duration = Duration::from_millis(500);
 
 /// An open serial device: raw, 8N1, no flow control, never blocking.
 ///
@@ -60,8 +66,12 @@ pub(super) struct SerialLink {
     /// How many bytes of the present frame have come, and how many the one before had on the line.
     frame_bytes: u64,
     last_frame_bytes: u64,
-    /// Until when the device is not listened to.
+    /// Until when the device is not listened to: for the rest of a frame, or since there was too much at once;
     paused_until: Option<Instant>,
+    /// and since a faster medium brings all that comes here, the last time at `copy_at`.
+    copies_until: Option<Instant>,
+    copy_at: Option<Instant>,
+    pace: Pace,
     /// What the event loop watches the device for at present.
     watched: Option<Interest>,
 }
@@ -81,6 +91,9 @@ impl SerialLink {
             frame_bytes: 0,
             last_frame_bytes: 0,
             paused_until: None,
+            copies_until: None,
+            copy_at: None,
+            pace: Pace::new(BYTES_IN_A_WINDOW),
             watched: None,
         };
         link.watch(registry, token)?;
@@ -89,7 +102,8 @@ impl SerialLink {
 
     /// Has the event loop watch for what matters now. What comes in between the last read and this counts as news.
     pub(super) fn watch(&mut self, registry: &Registry, token: Token) -> Result<(), MediaError> {
-        let readable = self.paused_until.is_none().then_some(Interest::READABLE);
+        let is_left_alone = self.paused_until.is_some() || self.copies_until.is_some();
+        let readable = (!is_left_alone).then_some(Interest::READABLE);
         let writable = self.output.is_stuck().then_some(Interest::WRITABLE);
         let wanted = match (readable, writable) {
             (Some(readable), Some(writable)) => Some(readable | writable),
@@ -133,22 +147,27 @@ impl SerialLink {
         self.output.flush(&mut self.tty.file, now, counters).map_err(write_error)
     }
 
-    /// Whether the pause is over, so that the rest of a frame should be there.
-    pub(super) fn is_due(&self, now: Instant) -> bool {
-        self.paused_until.is_some_and(|until| until <= now)
+    /// Whether the event loop tells of what comes in.
+    pub(super) fn is_listened_to(&self) -> bool {
+        self.watched.is_some_and(Interest::is_readable)
     }
 
-    /// A frame came in on a faster medium, so its copy begins to come in here: one wake-up at its end will do. To be
-    /// followed by [`Self::watch`].
-    pub(super) fn expect_copy(&mut self, now: Instant) {
-        if self.frame_bytes == 0 && self.last_frame_bytes > 0 && self.paused_until.is_none() {
-            let bytes = self.last_frame_bytes + PAUSE_BYTES_MIN;
-            self.paused_until = Some(now + time_on_the_line(bytes, self.baud).min(PAUSE_MAX));
-        }
+    /// Whether the device is to be read by now.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.paused_until.into_iter().chain(self.copies_until).any(|until| until <= now)
+    }
+
+    /// A faster medium brought a frame whose copy begins to come in here. As long as it goes on like that, nothing that
+    /// comes here is news: it is read when we are awake anyway. To be followed by [`Self::watch`].
+    pub(super) fn expect_copies(&mut self, now: Instant) {
+        let Some(before) = self.copy_at.replace(now) else { return };
+        let patience = now.saturating_duration_since(before) * 3 / 2;
+        let patience = patience.min(COPIES_MAX).min(time_on_the_line(COPIES_BYTES_MAX, self.baud));
+        self.copies_until = self.copies_until.max(Some(now + patience));
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.output.deadline().into_iter().chain(self.paused_until).min()
+        self.output.deadline().into_iter().chain(self.paused_until).chain(self.copies_until).min()
     }
 
     /// Reads what has come. To be followed by [`Self::watch`].
@@ -157,26 +176,20 @@ impl SerialLink {
         now: Instant,
         counters: &mut LinkCounters,
         sink: &mut dyn FnMut(&[u8]),
-    ) -> Result<Progress, MediaError> {
-        let mut is_silent = self.paused_until.take().is_some();
+    ) -> Result<(), MediaError> {
+        let pause_is_over = self.paused_until.take_if(|until| *until <= now).is_some();
+        self.copies_until = self.copies_until.filter(|until| now < *until);
         let mut chunk = [0; CHUNK_BYTES];
+        let mut total = 0;
         for _ in 0..READS_MAX {
             let count = match self.tty.file.read(&mut chunk) {
                 Ok(0) => return Err(MediaError::HungUp),
                 Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if is_silent {
-                        // Neither the rest of a frame nor the expected one came: whatever comes next is news.
-                        self.last_frame_bytes = 0;
-                    } else if self.frame_bytes > 0 {
-                        self.paused_until = Some(now + self.pause());
-                    }
-                    return Ok(Progress::Drained);
-                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(line_error("read from the device", error)),
             };
-            is_silent = false;
+            total += count;
             counters.bytes_in += count as u64;
             let mut is_whole = false;
             self.deframer.feed(&chunk[..count], |outcome| {
@@ -194,8 +207,19 @@ impl SerialLink {
                 // What may have come of the next one beside it is soon found out.
                 self.last_frame_bytes = mem::take(&mut self.frame_bytes);
             }
+            // Where no event was awaited none can be missed: the next watch tells of what comes after this.
+            if count < CHUNK_BYTES && !self.is_listened_to() {
+                break;
+            }
         }
-        Ok(Progress::MoreWaiting)
+        if total == 0 && pause_is_over {
+            // The rest of a frame did not come: whatever comes next is news.
+            self.last_frame_bytes = 0;
+        } else if self.frame_bytes > 0 && self.paused_until.is_none() {
+            self.paused_until = Some(now + self.pause());
+        }
+        self.paused_until = self.paused_until.max(self.pace.note(now, total));
+        Ok(())
     }
 
     fn pause(&self) -> Duration {

@@ -6,17 +6,23 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use heartline_core::framing::FRAME_BYTES_MAX;
+use heartline_core::gate::{Gate, Source};
 use mio::{Interest, Registry, Token};
 use nix::errno::Errno;
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockFilter, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 
-use super::Progress;
+use super::filter::{self, Family};
 use super::interface::{self, BroadcastAddress};
+use super::pace::Pace;
 use super::report::{LinkCounters, MediaError};
 use crate::config::Medium;
 
-/// Datagrams of one wake-up.
-const DATAGRAMS_MAX: usize = 200;
+/// Datagrams of one wake-up: more than fit into the receive buffer, so that all that had come before it is read.
+const DATAGRAMS_MAX: usize = 512;
+/// The kernel takes it twofold, and small datagrams for at least 768 bytes: 341 of them.
+const RECEIVE_BUFFER_BYTES: usize = 128 << 10;
+/// Datagrams in 10 ms, beyond which the link is left alone.
+const DATAGRAMS_IN_A_WINDOW: usize = 128;
 
 /// How often a broadcast socket makes sure that its address is still the interface's: no system call says so.
 const ADDRESS_CHECK_INTERVAL: Duration = Duration::from_secs(5);
@@ -31,7 +37,14 @@ pub(super) struct UdpLink {
     destination: Option<SocketAddr>,
     /// The only address that is listened to, for unicast.
     peer: Option<IpAddr>,
-    watched: Option<Watched>,
+    family: Family,
+    addresses: Option<Watched>,
+    /// [`Gate::changes`] of the filter in the kernel.
+    guarded: Option<u32>,
+    pace: Pace,
+    /// Until when it is not listened to, and whether the event loop listens.
+    paused_until: Option<Instant>,
+    is_listened_to: bool,
 }
 
 /// The addresses that the socket stands and falls with.
@@ -65,9 +78,7 @@ impl UdpLink {
             }
             Medium::Unicast { interface, peer, port } => Self::unicast(interface, *peer, *port),
         }?;
-        registry
-            .register(&mut link.socket, token, Interest::READABLE)
-            .map_err(MediaError::io("watch the socket"))?;
+        link.watch(registry, token)?;
         Ok((link, limitation))
     }
 
@@ -76,15 +87,12 @@ impl UdpLink {
         let address = interface::broadcast_address(interface)?;
         let (socket, limitation) = socket_on(interface, Domain::IPV4)?;
         socket.set_broadcast(true).map_err(MediaError::io("allow broadcasts"))?;
-        if !address.own.is_loopback() {
-            // Only a wish: the core knows its own frames, but each one that comes back wakes us for nothing.
-            let _ = socket.attach_filter(&nothing_from(address.own));
-        }
         let destination = SocketAddr::new(address.broadcast.into(), port);
         bind(&socket, destination)?;
-        let watched =
+        let addresses =
             Watched { interface: interface.to_owned(), address, check_at: now + ADDRESS_CHECK_INTERVAL };
-        Ok((Self::new(socket, Some(destination), None, Some(watched)), limitation))
+        let link = Self::new(socket, Family::V4, Some(destination), None);
+        Ok((Self { addresses: Some(addresses), ..link }, limitation))
     }
 
     fn multicast4(
@@ -106,7 +114,7 @@ impl UdpLink {
             .set_multicast_ttl_v4(ttl.into())
             .and_then(|()| socket.set_multicast_loop_v4(loopback))
             .map_err(MediaError::io("set up multicast"))?;
-        Ok((Self::new(socket, Some(destination), None, None), limitation))
+        Ok((Self::new(socket, Family::V4, Some(destination), None), limitation))
     }
 
     fn multicast6(
@@ -128,7 +136,7 @@ impl UdpLink {
             .and_then(|()| socket.set_multicast_hops_v6(hops.into()))
             .and_then(|()| socket.set_multicast_loop_v6(loopback))
             .map_err(MediaError::io("set up multicast"))?;
-        Ok((Self::new(socket, Some(destination), None, None), limitation))
+        Ok((Self::new(socket, Family::V6, Some(destination), None), limitation))
     }
 
     /// Connected to the peer, a socket hears nobody else, and several peers on one port have a socket each.
@@ -144,16 +152,58 @@ impl UdpLink {
         let (socket, limitation) = socket_on(interface, domain)?;
         bind(&socket, SocketAddr::new(any, port))?;
         socket.connect(&address.into()).map_err(MediaError::io(format!("reach {address}")))?;
-        Ok((Self::new(socket, None, Some(peer), None), limitation))
+        let family = if peer.is_ipv4() { Family::V4 } else { Family::V6 };
+        Ok((Self::new(socket, family, None, Some(peer)), limitation))
     }
 
-    fn new(
-        socket: Socket,
-        destination: Option<SocketAddr>,
-        peer: Option<IpAddr>,
-        watched: Option<Watched>,
-    ) -> Self {
-        Self { socket: mio::net::UdpSocket::from_std(UdpSocket::from(socket)), destination, peer, watched }
+    fn new(socket: Socket, family: Family, destination: Option<SocketAddr>, peer: Option<IpAddr>) -> Self {
+        Self {
+            socket: mio::net::UdpSocket::from_std(UdpSocket::from(socket)),
+            destination,
+            peer,
+            family,
+            addresses: None,
+            guarded: None,
+            pace: Pace::new(DATAGRAMS_IN_A_WINDOW),
+            paused_until: None,
+            is_listened_to: false,
+        }
+    }
+
+    /// Has the kernel drop what the gate of the link does not want read at present, and what never is of use.
+    pub(super) fn guard(&mut self, gate: &Gate) {
+        if self.guarded == Some(gate.changes()) {
+            return;
+        }
+        self.guarded = Some(gate.changes());
+        // The core knows its own frames, but each one that comes back wakes us for nothing.
+        let own = self.addresses.as_ref().map(|watched| watched.address.own).filter(|own| !own.is_loopback());
+        // Only a wish: the gate turns away what comes through.
+        let _ = SockRef::from(&self.socket).attach_filter(&filter::program(self.family, own, gate));
+    }
+
+    /// Has the event loop listen unless there was too much of it. What comes in between the last read and this counts as
+    /// news.
+    pub(super) fn watch(&mut self, registry: &Registry, token: Token) -> Result<(), MediaError> {
+        let wanted = self.paused_until.is_none();
+        let changed = match (self.is_listened_to, wanted) {
+            (false, true) => registry.register(&mut self.socket, token, Interest::READABLE),
+            (true, false) => registry.deregister(&mut self.socket),
+            (true, true) | (false, false) => return Ok(()),
+        };
+        changed.map_err(MediaError::io("watch the socket"))?;
+        self.is_listened_to = wanted;
+        Ok(())
+    }
+
+    /// Whether the event loop tells of what comes in.
+    pub(super) const fn is_listened_to(&self) -> bool {
+        self.is_listened_to
+    }
+
+    /// Whether the pause after too much at once is over.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.paused_until.is_some_and(|until| until <= now)
     }
 
     pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
@@ -192,20 +242,28 @@ impl UdpLink {
         }
     }
 
+    /// Reads what has come. To be followed by [`Self::watch`].
     pub(super) fn receive(
         &mut self,
+        now: Instant,
         counters: &mut LinkCounters,
-        sink: &mut dyn FnMut(&[u8]),
-    ) -> Result<Progress, MediaError> {
+        sink: &mut dyn FnMut(Source, &[u8]),
+    ) -> Result<(), MediaError> {
+        self.paused_until = self.paused_until.filter(|until| now < *until);
         // One byte more than a frame has, to see which datagrams are too long.
         let mut buffer = [0; FRAME_BYTES_MAX + 1];
-        for _ in 0..DATAGRAMS_MAX {
+        let mut datagrams = 0;
+        while datagrams < DATAGRAMS_MAX {
             let (count, sender) = match self.socket.recv_from(&mut buffer) {
                 Ok(received) => received,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Progress::Drained),
-                Err(error) if error.kind() == ErrorKind::Interrupted || costs_one_frame(&error) => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted || costs_one_frame(&error) => {
+                    datagrams += 1;
+                    continue;
+                }
                 Err(error) => return Err(MediaError::io("receive")(error)),
             };
+            datagrams += 1;
             counters.bytes_in += count as u64;
             // Between bind and connect a stranger's datagram can slip in.
             let expected = self.peer.is_none_or(|peer| peer == sender.ip());
@@ -214,18 +272,20 @@ impl UdpLink {
                 continue;
             }
             counters.frames_in += 1;
-            sink(&buffer[..count]);
+            sink(filter::source(sender.ip()), &buffer[..count]);
         }
-        Ok(Progress::MoreWaiting)
+        self.paused_until = self.paused_until.max(self.pace.note(now, datagrams));
+        Ok(())
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.watched.as_ref().map(|watched| watched.check_at)
+        let check = self.addresses.as_ref().map(|watched| watched.check_at);
+        check.into_iter().chain(self.paused_until).min()
     }
 
     /// Makes sure, now and then, that the broadcast address is still ours.
     pub(super) fn tick(&mut self, now: Instant) -> Result<(), MediaError> {
-        match &mut self.watched {
+        match &mut self.addresses {
             Some(watched) if watched.check_at <= now => {
                 watched.check_at = now + ADDRESS_CHECK_INTERVAL;
                 interface::check_broadcast_address(&watched.interface, watched.address)
@@ -246,6 +306,8 @@ fn socket_on(interface: &str, domain: Domain) -> Result<(Socket, Limitation), Me
         Ok(socket)
     };
     let socket = create().map_err(MediaError::io("open a socket"))?;
+    // Only a wish: less is granted where the system's limit is lower.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
     // Only a wish: without it datagrams wait in the same queue as all others.
     let _ = match domain {
         Domain::IPV6 => socket.set_tclass_v6(LOW_DELAY),
@@ -256,21 +318,6 @@ fn socket_on(interface: &str, domain: Domain) -> Result<(Socket, Limitation), Me
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok((socket, Some(error))),
         Err(error) => Err(MediaError::io(format!("bind to interface {interface}"))(error)),
     }
-}
-
-/// A kernel filter that drops what `source` sent: load the source address of the IP header, compare, drop or keep.
-fn nothing_from(source: Ipv4Addr) -> [SockFilter; 4] {
-    const LOAD_WORD: u16 = 0x20;
-    const JUMP_IF_EQUAL: u16 = 0x15;
-    const RETURN: u16 = 0x06;
-    /// Where the kernel lets a filter on a UDP socket see the IP header (`SKF_NET_OFF`), and the address in it.
-    const SOURCE_ADDRESS: u32 = 0xfff0_0000 + 12;
-    [
-        SockFilter::new(LOAD_WORD, 0, 0, SOURCE_ADDRESS),
-        SockFilter::new(JUMP_IF_EQUAL, 0, 1, source.to_bits()),
-        SockFilter::new(RETURN, 0, 0, 0),
-        SockFilter::new(RETURN, 0, 0, u32::MAX),
-    ]
 }
 
 fn bind(socket: &Socket, address: SocketAddr) -> Result<(), MediaError> {

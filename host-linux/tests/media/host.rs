@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use heartline::clock;
 use heartline::config::{Medium, PingNode};
-use heartline::media::{LinkCounters, Media, MediaEvent, MediaReport, MediaSource, Progress, Received};
+use heartline::media::{LinkCounters, Media, MediaEvent, MediaReport, MediaSource, Received, Reception};
 use mio::{Events, Poll, Token};
 use nix::sched::{CloneFlags, setns};
 
 pub(crate) const FIRST_TOKEN: usize = 7;
+/// A frame that nobody believes.
+pub(crate) const FORGED: &[u8] = b"forged";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One host, perhaps in a network namespace of its own.
@@ -18,6 +20,8 @@ pub(crate) struct Host {
     poll: Poll,
     pub(crate) media: Media,
     pub(crate) frames: Vec<(usize, Vec<u8>)>,
+    /// Link by link.
+    pub(crate) turned_away: [usize; 8],
     pub(crate) pongs: Vec<usize>,
     pub(crate) said: Vec<MediaReport>,
     /// How far this host's clock is ahead.
@@ -36,7 +40,16 @@ impl Host {
         let poll = Poll::new().unwrap();
         let registry = poll.registry().try_clone().unwrap();
         let media = Media::open(media, pings, registry, FIRST_TOKEN, clock::monotonic());
-        Self { poll, media, frames: vec![], pongs: vec![], said: vec![], ahead: Duration::ZERO, namespace }
+        Self {
+            poll,
+            media,
+            frames: vec![],
+            turned_away: [0; 8],
+            pongs: vec![],
+            said: vec![],
+            ahead: Duration::ZERO,
+            namespace,
+        }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -80,22 +93,31 @@ impl Host {
                 outcome => outcome.unwrap(),
             }
             for event in &events {
-                while self.take(event.token()) == Progress::MoreWaiting {}
+                self.take(event.token());
             }
             let now = self.now();
             while let Some(token) = self.media.due(now) {
-                while self.take(token) == Progress::MoreWaiting {}
+                self.take(token);
             }
             self.media.tick(now);
         }
     }
 
-    pub(crate) fn take(&mut self, token: Token) -> Progress {
+    /// Reads what has come. Every frame is believed, but for those that say that they are forged.
+    pub(crate) fn take(&mut self, token: Token) {
         let now = self.now();
-        self.media.ready(token, now, &mut |received| match received {
-            Received::Frame { link, bytes } => self.frames.push((link, bytes.to_vec())),
-            Received::Pong { ping } => self.pongs.push(ping),
-        })
+        enter(self.namespace.as_ref());
+        self.media.ready(token, now, &mut |received| {
+            match received {
+                Received::Frame { link, bytes } => self.frames.push((link, bytes.to_vec())),
+                Received::TurnedAway { link } => self.turned_away[link] += 1,
+                Received::Pong { ping } => self.pongs.push(ping),
+            }
+            match received {
+                Received::Frame { bytes: FORGED, .. } | Received::TurnedAway { .. } => Reception::Refused,
+                Received::Frame { .. } | Received::Pong { .. } => Reception::Believed,
+            }
+        });
     }
 
     pub(crate) fn has_said(&self, source: MediaSource, event: MediaEvent) -> bool {

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use heartline::config::Medium;
-use heartline::media::{MediaEvent, MediaReport, MediaSource, Progress, serial_test};
+use heartline::media::{MediaEvent, MediaReport, MediaSource, serial_test};
 use heartline_core::framing::{self, Deframer, FRAME_BYTES_MAX};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::host::{Host, PATIENCE};
+use crate::host::{FORGED, Host, PATIENCE};
 
 /// The far end of a null-modem cable.
 struct Cable {
@@ -133,7 +133,7 @@ fn the_rest_of_a_frame_needs_no_event() {
     while host.frames.is_empty() {
         host.ahead += Duration::from_secs(1);
         let token = host.media.due(host.now()).expect("the pause is over");
-        assert_eq!(host.take(token), Progress::Drained);
+        host.take(token);
         reads += 1;
         assert!(reads < 10_000, "never read");
     }
@@ -155,7 +155,7 @@ fn half_a_frame_is_not_waited_for_for_ever() {
     host.run_until(|host| host.counters(0).bytes_in == 3);
     host.ahead += Duration::from_secs(1);
     let token = host.media.due(host.now()).expect("the pause is over");
-    assert_eq!(host.take(token), Progress::Drained);
+    host.take(token);
     assert_eq!(host.media.next_deadline(), None, "the line wakes us");
     cable.send(b"heartbeat");
     cable.send(b"next");
@@ -163,40 +163,90 @@ fn half_a_frame_is_not_waited_for_for_ever() {
 }
 
 #[test]
-fn the_copy_of_a_frame_wakes_once() {
+fn a_line_that_brings_copies_is_read_when_we_are_awake_anyway() {
     let mut cable = Cable::new();
     let ether = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let broadcast = Medium::Broadcast { interface: "lo".into(), port };
     ether.set_broadcast(true).unwrap();
     let mut host = Host::new(&[cable.medium(), broadcast], &[]);
-    let send = |host: &mut Host| {
-        ether.send_to(b"heartbeat", ("127.255.255.255", port)).unwrap();
+    let send = |host: &mut Host, frame: &[u8]| {
+        ether.send_to(frame, ("127.255.255.255", port)).unwrap();
         let before = host.heard(1).len();
         host.run_until(|host| host.heard(1).len() > before);
     };
-    let line_deadline = |host: &Host| host.media.due(host.now() + Duration::from_millis(30));
+    let keepalive = Duration::from_millis(100);
 
-    send(&mut host);
-    assert_eq!(line_deadline(&host), None, "nothing is known of the line yet");
-    cable.send(b"heartbeat");
-    host.run_until(|host| host.heard(0).len() == 1);
+    send(&mut host, b"heartbeat");
+    assert_eq!(host.media.unwatched(0), None, "nobody knows yet when the next one comes");
+    host.ahead += keepalive;
+    let sent = host.now();
+    send(&mut host, b"heartbeat");
+    let line = host.media.unwatched(0).expect("nothing that comes over the line is news");
+    let until = host.media.next_deadline().unwrap();
+    assert!(until >= sent + keepalive * 3 / 2, "not before the next heartbeat is really late");
+    assert_eq!(host.media.due(until - Duration::from_nanos(1)), None);
 
-    send(&mut host);
-    let token = line_deadline(&host).expect("the copy is expected");
     cable.send(b"heartbeat");
-    host.ahead += Duration::from_millis(30);
-    while host.heard(0).len() < 2 {
-        assert_eq!(host.take(token), Progress::Drained);
+    while host.heard(0).is_empty() {
+        host.take(line);
     }
+    assert_eq!(host.media.unwatched(0), Some(line), "as before");
+    host.ahead += keepalive;
+    send(&mut host, b"heartbeat");
+    assert!(host.media.next_deadline().unwrap() >= until);
 
-    send(&mut host);
-    host.ahead += Duration::from_millis(30);
-    assert_eq!(host.take(token), Progress::Drained);
-    send(&mut host);
-    assert_eq!(line_deadline(&host), None, "no copy came the last time");
-    cable.send(b"at last");
-    host.run_until(|host| host.heard(0).len() == 3);
+    // The faster medium fails: the line wakes us again.
+    host.ahead += Duration::from_secs(1);
+    assert_eq!(host.media.due(host.now()), Some(line));
+    host.take(line);
+    assert_eq!((host.media.unwatched(0), host.media.due(host.now())), (None, None));
+    cable.send(b"news");
+    host.run_until(|host| host.heard(0).len() == 2);
+}
+
+#[test]
+fn forged_frames_on_a_faster_medium_do_not_keep_us_from_a_line() {
+    let cable = Cable::new();
+    let ether = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    ether.set_broadcast(true).unwrap();
+    let broadcast = Medium::Broadcast { interface: "lo".into(), port };
+    let mut host = Host::new(&[cable.medium(), broadcast], &[]);
+    for count in 1..=5 {
+        host.ahead += Duration::from_millis(100);
+        ether.send_to(FORGED, ("127.255.255.255", port)).unwrap();
+        host.run_until(|host| host.heard(1).len() == count);
+        assert_eq!(host.media.unwatched(0), None);
+    }
+}
+
+#[test]
+fn garbage_at_full_rate_is_read_in_bounded_portions() {
+    let cable = Cable::new();
+    let mut host = Host::new(&[cable.medium()], &[]);
+    let mut master = cable.master.try_clone().unwrap();
+    // Stretches that look like short frames.
+    let garbage: Vec<u8> = [0, 2, 0x55].repeat(20_000);
+    let writer = std::thread::spawn(move || {
+        let mut rest = garbage.as_slice();
+        while !rest.is_empty() {
+            match master.write(rest) {
+                Ok(count) => rest = &rest[count..],
+                Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::yield_now(),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    });
+    host.run_until(|host| host.media.unwatched(0).is_some() && host.counters(0).bytes_in > 8 << 10);
+    host.run_until(|host| writer.is_finished() && host.counters(0).bytes_in == 60_000);
+    writer.join().unwrap();
+    assert!(host.turned_away[0] > 0 && host.frames.len() < 10_000, "{}", host.frames.len());
+    let mut cable = cable;
+    // A frame that looks like one is heard all the same.
+    let frame = [&[0x10; 8][..], &[7; 40]].concat();
+    cable.send(&frame);
+    host.run_until(|host| host.frames.last().is_some_and(|(_, bytes)| *bytes == frame));
 }
 
 #[test]

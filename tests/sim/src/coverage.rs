@@ -286,7 +286,7 @@ const fn rule(notice: &Notice) -> usize {
             Refusal::OldGeneration => 48,
             Refusal::TooOld => 49,
             Refusal::Replay => 50,
-            Refusal::Body | Refusal::UnknownMember(_) => 51,
+            Refusal::Body | Refusal::UnknownMember(_) | Refusal::Flood => 51,
         },
         Notice::QuorumGained => 60,
         Notice::QuorumLost => 61,

@@ -184,5 +184,6 @@ const fn refusal_word(refusal: &Refusal) -> &'static str {
         Refusal::OldGeneration => "old_generation",
         Refusal::TooOld => "too_old",
         Refusal::Replay => "replay",
+        Refusal::Flood => "flood",
     }
 }

@@ -174,6 +174,14 @@ fn refused_frames() {
             "frame refused on link eth0: seen before on this link (1 so far)",
             r#""refused", "link": "eth0", "refusal": "replay", "detail": "seen before on this link", "count": 1"#,
         ),
+        (
+            refused(Refusal::Flood, 1_000),
+            Level::Warn,
+            "frame refused on link eth0: more frames than are opened: a flood, or another program on this port (1000 so \
+             far)",
+            r#""refused", "link": "eth0", "refusal": "flood",
+                "detail": "more frames than are opened: a flood, or another program on this port", "count": 1000"#,
+        ),
     ]);
 }
 
