@@ -12,10 +12,10 @@ use crate::time::{Duration, Instant};
 pub struct Source(pub u128);
 
 impl Source {
-    /// The far end of a line that has no addresses, if what it sends looks like a frame. It needs not be learned. Like
-    /// [`Source::NOISE`] a multicast address, which nobody sends from.
+    /// The far end of a line that has no addresses: known from the beginning. Like [`Source::NOISE`] a multicast address,
+    /// which nobody sends from.
     pub const LINE: Self = Self(u128::MAX);
-    /// The same line, if it does not.
+    /// A source that is known, when what it sends does not even look like a frame.
     pub const NOISE: Self = Self(u128::MAX - 1);
 }
 
@@ -77,6 +77,7 @@ struct Stranger {
 #[derive(Debug, Clone)]
 pub struct Gate {
     known_rate: Rate,
+    line: Allowance,
     known: Vec<Known, MAX_MEMBERS>,
     strangers: Vec<Stranger, MAX_STRANGERS>,
     together: Allowance,
@@ -91,6 +92,7 @@ impl Default for Gate {
     fn default() -> Self {
         Self {
             known_rate: KNOWN,
+            line: Allowance { used_until: Instant::ZERO },
             known: Vec::new(),
             strangers: Vec::new(),
             together: Allowance { used_until: Instant::ZERO },
@@ -113,8 +115,8 @@ impl Gate {
     pub fn admit(&mut self, now: Instant, source: Source) -> bool {
         self.pass_time(now);
         let known_rate = self.known_rate;
-        if source == Source::LINE && !self.knows(source) {
-            self.vouch(now, source);
+        if source == Source::LINE {
+            return self.line.take(now, known_rate);
         }
         if let Some(known) = self.known.iter_mut().find(|known| known.source == source) {
             return known.allowance.take(now, known_rate);
@@ -142,6 +144,9 @@ impl Gate {
 
     /// A frame from `source` was authentic and fresh.
     pub fn vouch(&mut self, now: Instant, source: Source) {
+        if source == Source::LINE {
+            return;
+        }
         if let Some(known) = self.known.iter_mut().find(|known| known.source == source) {
             known.vouched = known.vouched.max(now);
             return;
@@ -159,7 +164,7 @@ impl Gate {
     /// Whether `source` has brought an authentic frame not too many other sources ago.
     #[must_use]
     pub fn knows(&self, source: Source) -> bool {
-        self.known.iter().any(|known| known.source == source)
+        source == Source::LINE || self.known.iter().any(|known| known.source == source)
     }
 
     /// Those whose frames should come through whatever happens.

@@ -14,6 +14,7 @@ use nix::libc;
 use nix::unistd::Pid;
 
 use crate::clock;
+use crate::dying::Patience;
 
 /// The generation of this start, already on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,16 +147,22 @@ pub enum PidFileError {
 }
 
 impl PidFile {
-    /// Takes the pid file, also from a daemon that died without removing it.
+    /// Takes the pid file, also from a daemon that died without removing it; one that is just dying is waited for.
     ///
     /// # Errors
     /// [`PidFileError::Running`] while another daemon lives, [`PidFileError::Io`] for any other obstacle.
     pub fn acquire(run_dir: &Path) -> Result<Self, PidFileError> {
         let path = pid_path(run_dir);
-        match lock_and_write(&path) {
-            Ok(Some(file)) => Ok(Self { path, _locked: file }),
-            Ok(None) => Err(PidFileError::Running { pid: read_pid(&path) }),
-            Err(source) => Err(PidFileError::Io { path, source }),
+        let patience = Patience::new();
+        loop {
+            match lock_and_write(&path) {
+                Ok(Some(file)) => return Ok(Self { path, _locked: file }),
+                Ok(None) => match read_pid(&path) {
+                    Some(pid) if patience.waits_for(pid) => {}
+                    pid => return Err(PidFileError::Running { pid }),
+                },
+                Err(source) => return Err(PidFileError::Io { path, source }),
+            }
         }
     }
 }
@@ -342,6 +349,29 @@ mod tests {
         drop(first);
         assert!(!directory.path().join("heartbeat.pid").exists());
         PidFile::acquire(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn a_daemon_that_is_dying_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("heartbeat.pid");
+        let file = lock_and_write(&path).unwrap().unwrap();
+        let holder = || {
+            let stdin = file.try_clone().unwrap();
+            std::process::Command::new("sleep").arg("1000").stdin(stdin).spawn().unwrap()
+        };
+        // Both hold the lock. The one whose pid is in the file was killed.
+        let (mut killed, mut other) = (holder(), holder());
+        drop(file);
+        fs::write(&path, killed.id().to_string()).unwrap();
+        killed.kill().unwrap();
+        let end = std::thread::spawn(move || {
+            other.kill().unwrap();
+            other.wait().unwrap();
+        });
+        PidFile::acquire(directory.path()).unwrap();
+        end.join().unwrap();
+        killed.wait().unwrap();
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod control;
 pub mod daemon;
 pub mod demo;
 pub mod durable;
+mod dying;
 pub mod fence;
 pub mod flight;
 pub mod hooks;

@@ -18,7 +18,7 @@ mod transfer;
 mod fake_daemon;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -60,11 +60,23 @@ impl Output {
         Self { stderr: stderr.into(), code, ..Self::default() }
     }
 
-    /// Says it. A reader that went away (`| head`) is no failure of the command.
+    /// Says it.
     fn print(self) -> ExitCode {
-        let _ = std::io::stdout().write_all(self.stdout.as_bytes());
-        let _ = std::io::stderr().write_all(self.stderr.as_bytes());
-        ExitCode::from(self.code)
+        ExitCode::from(self.say(&mut std::io::stdout().lock(), &mut std::io::stderr().lock()))
+    }
+
+    /// Gives the code to exit with: what could not be said is a failure, so that no script takes half an answer for a
+    /// whole one. A reader that went away (`| head`) is none.
+    fn say(self, stdout: &mut impl Write, stderr: &mut impl Write) -> u8 {
+        let said = stdout.write_all(self.stdout.as_bytes()).and_then(|()| stdout.flush());
+        let _ = stderr.write_all(self.stderr.as_bytes());
+        match said {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                let _ = writeln!(stderr, "Cannot write to standard output: {error}");
+                self.code.max(1)
+            }
+            Ok(()) | Err(_) => self.code,
+        }
     }
 }
 
@@ -72,4 +84,36 @@ impl Output {
 fn host_name() -> String {
     nix::unistd::gethostname()
         .map_or_else(|_| "localhost".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A standard output that buffers as the real one does, so that an error may show at the end only.
+    fn exit_code(stdout: std::fs::File, output: Output) -> (u8, String) {
+        let mut stderr = Vec::new();
+        let code = output.say(&mut std::io::LineWriter::new(stdout), &mut stderr);
+        (code, String::from_utf8(stderr).unwrap())
+    }
+
+    #[test]
+    fn what_could_not_be_said_is_a_failure() {
+        for text in ["all is well\n", "without an end of line"] {
+            let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+            let (code, stderr) = exit_code(full(), Output::good(text));
+            assert_eq!(code, 1);
+            assert!(stderr.starts_with("Cannot write to standard output: No space left"), "{stderr}");
+            let (code, _) = exit_code(full(), Output { stdout: text.to_owned(), code: 6, ..Output::default() });
+            assert_eq!(code, 6);
+        }
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_no_failure() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let file = std::fs::File::from(std::os::fd::OwnedFd::from(writer));
+        assert_eq!(exit_code(file, Output::good("all is well\n")), (0, String::new()));
+    }
 }

@@ -14,9 +14,10 @@ use mio::net::UnixListener;
 use mio::{Interest, Registry, Token};
 use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use nix::unistd::{Gid, Group};
+use nix::unistd::{Gid, Group, Pid};
 
 use super::protocol::{Outcome, Reply, Request};
+use crate::dying::Patience;
 use connection::{Connection, Received};
 
 /// How many clients are served at once; one more is told to come back.
@@ -103,7 +104,11 @@ impl Server {
             // Bound under another name until its mode is right, so that nobody slips in.
             let temporary = path.with_extension("new");
             remove_if_there(&temporary)?;
-            if let Some(pid) = who_answers(path) {
+            let patience = Patience::new();
+            while let Some(pid) = who_answers(path) {
+                if patience.waits_for(Pid::from_raw(pid)) {
+                    continue;
+                }
                 let text = format!(
                     "process {pid} answers there: a daemon whose pid file was removed; end it first (kill {pid})"
                 );

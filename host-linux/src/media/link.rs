@@ -117,6 +117,9 @@ impl Link {
         let gate = &mut self.gate;
         let mut was_believed = false;
         let mut offer = |source: Source, bytes: &[u8]| {
+            // What is no frame must not use up the allowance of a member, whoever says to have sent it.
+            let is_noise = gate.knows(source) && Header::decode(bytes).is_err();
+            let source = if is_noise { Source::NOISE } else { source };
             if !gate.admit(now, source) {
                 let _ = sink(Received::TurnedAway { link });
             } else if sink(Received::Frame { link, bytes }) == Reception::Believed {
@@ -129,7 +132,7 @@ impl Link {
             State::Open { channel: Channel::Serial(serial), .. } => {
                 // What has arrived is read even if nothing can be written any more.
                 let received = serial.receive(context.now, &mut self.counters, &mut |bytes| {
-                    offer(if Header::decode(bytes).is_ok() { Source::LINE } else { Source::NOISE }, bytes);
+                    offer(Source::LINE, bytes);
                 });
                 serial
                     .flush(context.now, &mut self.counters)

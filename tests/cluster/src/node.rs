@@ -10,6 +10,7 @@ use heartline::control::snapshot::{self, Snapshot};
 use heartline::control::{Client, Request, socket_path};
 use heartline_lab::{Host, Job, Output, wait_until};
 use nix::sys::signal::Signal;
+use nix::time::clock_getcpuclockid;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
@@ -318,6 +319,16 @@ impl Node {
     #[must_use]
     pub fn runs(&self, service: &str) -> bool {
         self.host.pids_of(&format!("{PROCESS}{service}")).is_ok_and(|pids| !pids.is_empty())
+    }
+
+    /// The processor time that the daemon has used up to now.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn processor_time(&self) -> Result<Duration> {
+        let used = |pid| clock_getcpuclockid(pid)?.now().map(Duration::from);
+        let used: nix::Result<Duration> = self.host.pids_of("heartline")?.into_iter().map(used).sum();
+        used.map_err(|errno| Error::io("read a processor clock")(errno.into()))
     }
 
     /// Whether an address is really here.

@@ -8,6 +8,7 @@ mod database;
 mod failures;
 mod fencing;
 mod files;
+mod flood;
 mod network;
 mod ownership;
 mod programs;
@@ -94,6 +95,9 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
         multicast_alone
         serial_alone
         ipv6_throughout;
+    flood:
+        a_flood_delays_no_heartbeat_and_no_takeover
+        a_cluster_starts_in_a_flood;
     files:
         every_error_of_bad_files_is_named
         keys_that_others_can_read_are_refused
