@@ -30,7 +30,7 @@ use signal_hook_mio::v1_0::Signals;
 pub use core_config::{Unfit, core_config};
 pub use options::Options;
 
-use crate::clock;
+use crate::clock::{self, Moment};
 use crate::config::Configuration;
 use crate::control::{ClientId, Server};
 use crate::durable::PidFile;
@@ -206,11 +206,11 @@ impl Daemon {
 
     fn run(mut self) -> ExitCode {
         let mut events = Events::with_capacity(128);
-        self.pass_time();
+        self.pass_time(Moment::now());
         while !self.outbox.leave {
-            let now = clock::monotonic();
-            let timeout = self.next_deadline(now).saturating_duration_since(now);
-            self.write_flight_record(timeout);
+            let now = Moment::now();
+            let timeout = self.next_deadline(now).saturating_duration_since(now.instant);
+            self.write_flight_record(now, timeout);
             match self.poll.poll(&mut events, Some(timeout)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => events.clear(),
@@ -219,12 +219,13 @@ impl Daemon {
                     return ExitCode::FAILURE;
                 }
             }
+            let now = Moment::now();
             for event in &events {
-                self.happen(event);
+                self.happen(event, now);
             }
-            self.pass_time();
+            self.pass_time(now);
         }
-        self.write_flight_record(Duration::ZERO);
+        self.write_flight_record(Moment::now(), Duration::ZERO);
         self.let_go_of_watchdog();
         self.close(&mut events);
         self.log
@@ -232,8 +233,8 @@ impl Daemon {
         ExitCode::SUCCESS
     }
 
-    fn next_deadline(&self, now: Instant) -> Instant {
-        let core = now + clock::until(clock::core_now(), self.node.next_deadline());
+    fn next_deadline(&self, now: Moment) -> Instant {
+        let core = now.instant + clock::until(now.core, self.node.next_deadline());
         let others = [
             self.media.next_deadline(),
             self.runner.next_deadline(),
@@ -245,12 +246,12 @@ impl Daemon {
         others.into_iter().flatten().fold(core, Instant::min)
     }
 
-    fn happen(&mut self, event: &Event) {
-        let now = clock::monotonic();
+    fn happen(&mut self, event: &Event, moment: Moment) {
+        let now = moment.instant;
         match event.token() {
             SIGNALS => self.take_signals(now),
             FILES_READ => self.files_read(),
-            token if token.0 >= MEDIA => self.receive(token, now),
+            token if token.0 >= MEDIA => self.receive(token, moment),
             token if token.0 >= CLIENTS => self.programs.ready(token, now),
             token if token.0 >= FENCING => {
                 self.fencer.ready(token, now);
@@ -269,14 +270,14 @@ impl Daemon {
 
     /// Hands every frame that waits on a medium to the core. What the core wants done meanwhile is collected: a frame
     /// is the whole truth, so of several only the newest need be sent.
-    fn receive(&mut self, token: Token, now: Instant) {
-        let core_now = clock::core_now();
+    fn receive(&mut self, token: Token, moment: Moment) {
+        let now = moment.instant;
         let (node, effects, outbox) = (&mut self.node, &mut self.effects, &mut self.outbox);
         let flight = &mut self.flight;
         let mut step = |node: &mut Node, input: Input<'_>| {
             effects.clear();
-            node.step(core_now, input, effects);
-            flight.record(core_now, input, effects, node);
+            node.step(moment.core, input, effects);
+            flight.record(moment.core, input, effects, node);
             outbox.collect(effects);
         };
         let mut turned_away = Vec::new();
@@ -302,10 +303,10 @@ impl Daemon {
     }
 
     /// Everything that was waiting has been handed in: what is due by the clock alone is done now.
-    fn pass_time(&mut self) {
-        let now = clock::monotonic();
+    fn pass_time(&mut self, moment: Moment) {
+        let now = moment.instant;
         while let Some(token) = self.media.due(now) {
-            self.receive(token, now);
+            self.receive(token, moment);
         }
         self.media.tick(now);
         self.runner.tick(now);
@@ -317,29 +318,32 @@ impl Daemon {
         }
         self.repeat_announcements(now);
         self.settle(now);
-        if clock::core_now() >= self.node.next_deadline() {
+        if moment.core >= self.node.next_deadline() {
             for link in 0..self.media.link_count() {
                 if let Some(token) = self.media.unwatched(link) {
-                    self.receive(token, now);
+                    self.receive(token, moment);
                 }
             }
-            self.step(Input::Tick);
+            self.step_at(moment, Input::Tick);
             self.settle(now);
         }
     }
 
     fn step(&mut self, input: Input<'_>) {
+        self.step_at(Moment::now(), input);
+    }
+
+    fn step_at(&mut self, now: Moment, input: Input<'_>) {
         self.effects.clear();
-        let now = clock::core_now();
-        self.node.step(now, input, &mut self.effects);
-        self.flight.record(now, input, &self.effects, &self.node);
+        self.node.step(now.core, input, &mut self.effects);
+        self.flight.record(now.core, input, &self.effects, &self.node);
         self.outbox.collect(&self.effects);
-        self.carry_out(clock::monotonic());
+        self.carry_out(now.instant);
     }
 
     /// Writes what of the flight record would be too old after a sleep of this length.
-    fn write_flight_record(&mut self, sleep: Duration) {
-        let now = clock::core_now();
+    fn write_flight_record(&mut self, now: Moment, sleep: Duration) {
+        let now = now.core;
         let micros = u64::try_from(sleep.as_micros()).unwrap_or(u64::MAX);
         let wake = now + heartline_core::time::Duration::from_micros(micros);
         if let Some(remark) = self.flight.flush(&self.names, &self.node, now, wake, clock::wall) {

@@ -233,9 +233,16 @@ impl Child {
         open.resume = Some(now + TURN_PAUSE);
     }
 
-    /// Reads what the child left behind and closes the streams, whoever else may still hold their other ends:
-    /// services that go into the background are no reason to wait.
-    pub(crate) fn close(&mut self, registry: &Registry, now: Instant, mut line: impl FnMut(Stream, String)) {
+    /// Reads what the child left behind, and gives up the streams, whoever else may still hold their other ends:
+    /// services that go into the background are no reason to wait. Those that somebody holds are returned.
+    #[must_use]
+    pub(crate) fn close(
+        &mut self,
+        registry: &Registry,
+        now: Instant,
+        mut line: impl FnMut(Stream, String),
+    ) -> Vec<Receiver> {
+        let mut held = Vec::new();
         for stream in Stream::BOTH {
             // A pipe holds no more than one turn takes, so that this reads all that the child itself wrote.
             if let Some(open) = &mut self.pipes[stream as usize] {
@@ -250,8 +257,10 @@ impl Child {
                     }
                     line(stream, rest);
                 }
+                held.push(open.receiver);
             }
         }
+        held
     }
 
     /// The streams that waited for their next turn and may be read again.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use mio::{Registry, Token};
 
 use super::child::{Child, End, GRACE, Invocation, Stream};
+use super::drain::Drains;
 use super::environment::Environment;
 use super::ledger::Ledger;
 
@@ -21,6 +22,7 @@ pub(crate) struct Children {
     slots: Vec<Option<(u32, Child)>>,
     /// Outlived SIGKILL; only to be reaped one day.
     unkillable: Vec<std::process::Child>,
+    drains: Drains,
     lines: Vec<Line>,
     ended: Vec<Ended>,
     /// Where those are written down that must not outlive this daemon.
@@ -62,6 +64,7 @@ impl Children {
             first_token,
             slots: Vec::new(),
             unkillable: Vec::new(),
+            drains: Drains::default(),
             lines: Vec::new(),
             ended: Vec::new(),
             ledger,
@@ -130,6 +133,7 @@ impl Children {
 
     /// Reaps those children that have ended, by their process ids: other children of this process are not ours.
     pub(crate) fn reap(&mut self, now: Instant) {
+        self.drains.reap();
         self.unkillable.retain_mut(|process| matches!(process.try_wait(), Ok(None)));
         for slot in 0..self.slots.len() {
             let Some((_, child)) = &mut self.slots[slot] else { continue };
@@ -187,9 +191,10 @@ impl Children {
             ledger.strike(pid);
         }
         let lines = &mut self.lines;
-        child.close(&self.registry, now, |stream, text| {
+        let held = child.close(&self.registry, now, |stream, text| {
             lines.push(Line { owner, pid, text: LineText::Written(stream, text) });
         });
+        held.into_iter().for_each(|stream| self.drains.begin(stream));
         let dropped = child.dropped_lines();
         if dropped > 0 {
             lines.push(Line { owner, pid, text: LineText::LeftOut(dropped) });

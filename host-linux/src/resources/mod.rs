@@ -6,6 +6,7 @@
 
 mod child;
 mod children;
+mod drain;
 mod environment;
 mod ledger;
 mod locate;

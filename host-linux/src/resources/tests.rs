@@ -295,6 +295,27 @@ fn a_service_that_keeps_the_pipe_does_not_keep_the_job() {
     }
 }
 
+/// It writes to both streams, and more than a pipe holds, long after its script has ended.
+#[test]
+fn a_service_in_the_background_may_go_on_writing() {
+    let mut world = World::new(&["noisy"], LIMITS);
+    let (go, lives) = (world.scripts.fifo("go"), open_fifo(&world.scripts.fifo("lives")));
+    world.install(
+        "noisy",
+        r#"
+        case $1 in
+        status) if [ -e @/started ]; then echo running; else echo stopped; fi;;
+        start)
+            touch @/started
+            (read go < @/go; echo a word; head -c 200000 /dev/zero; echo another >&2; touch @/alive) 3> @/lives &;;
+        esac"#,
+    );
+    assert_eq!(world.run(Operation::Start), Outcome::Succeeded);
+    std::fs::write(go, "go\n").unwrap();
+    wait_for_end(&lives);
+    assert!(world.scripts.path("alive").exists(), "its first word was its last");
+}
+
 #[test]
 fn a_flood_is_cut_but_the_job_ends() {
     let mut world = World::new(&["svcF"], LIMITS);
