@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn signs_of_death_are_seen() {
-        let status = |own: &str, shared: &str| format!("Name:\tx\nSigPnd:\t{own}\nShdPnd:\t{shared}\nSigBlk:\t1\n");
+        let status =
+            |own: &str, shared: &str| format!("Name:\tx\nSigPnd:\t{own}\nShdPnd:\t{shared}\nSigBlk:\t1\n");
         let (none, kill, term) = ("0000000000000000", "0000000000000100", "0000000000004000");
         let stat = |state: &str, flags: u32| format!("7 (a) b) {state} 1 7 7 0 -1 {flags} 120 0");
         for (status, stat, expected) in [

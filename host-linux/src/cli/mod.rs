@@ -104,7 +104,8 @@ mod tests {
             let (code, stderr) = exit_code(full(), Output::good(text));
             assert_eq!(code, 1);
             assert!(stderr.starts_with("Cannot write to standard output: No space left"), "{stderr}");
-            let (code, _) = exit_code(full(), Output { stdout: text.to_owned(), code: 6, ..Output::default() });
+            let (code, _) =
+                exit_code(full(), Output { stdout: text.to_owned(), code: 6, ..Output::default() });
             assert_eq!(code, 6);
         }
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use heartline_core::ids::LinkIndex;
 
 use super::Daemon;
+use crate::clock::{self, Moment};
 use crate::log::Level;
 use crate::watchdog::Neglect;
 
@@ -15,7 +16,7 @@ impl Daemon {
         if !self.watchdog.is_wanted() {
             return;
         }
-        let deadline = self.next_deadline(now);
+        let deadline = self.next_deadline(Moment { instant: now, core: clock::core_now() });
         match self.health.judge(now, deadline, self.media.waiting()) {
             Ok(()) => self.watchdog.feed(),
             Err(neglect) => {
