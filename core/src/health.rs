@@ -58,7 +58,7 @@ pub struct Health {
     pub(crate) care: Option<(JobId, Care)>,
     /// This node was stalled meanwhile: what comes of it is no news of the group.
     pub(crate) stale: bool,
-    /// When the next monitor is due; nothing while the group does not run.
+    /// When the next monitor is due by its interval; nothing while the group does not run or has none.
     pub(crate) next: Option<Instant>,
     /// Something seems to be gone.
     pub(crate) suspected: bool,
@@ -152,14 +152,19 @@ impl Health {
         core::mem::take(&mut self.failures) > 0
     }
 
-    /// When the next monitor is due while nothing else is done.
+    /// When the next monitor is due while nothing else is done; nothing if nobody wants to know.
     pub(crate) fn due(&self) -> Option<Instant> {
-        let next = self.next?;
         let suspicion = self.followed.map_or(Instant::ZERO, |followed| followed + SUSPICION_PAUSE);
-        Some(if self.suspected { next.min(suspicion) } else { next })
+        let suspicion = self.suspected.then_some(suspicion);
+        self.next.into_iter().chain(suspicion).min()
     }
 
-    /// What matters for the future of a group that is monitored.
+    /// Whether there is anything that matters for the future of a group that is not monitored.
+    pub(crate) const fn is_at_rest(&self) -> bool {
+        self.care.is_none() && self.remedy.is_none() && !self.suspected
+    }
+
+    /// What matters for the future of a group that is monitored, or for which something is done.
     pub(crate) fn hash_future(&self, now: Instant, window: Duration, hasher: &mut impl Hasher) {
         let Self {
             care,

@@ -28,9 +28,9 @@ pub enum Input<'a> {
         /// How.
         outcome: Outcome,
     },
-    /// Something of a group seems to be gone: an address was removed, a process ended. If the group runs here and is
-    /// monitored, it is asked at once how it is, instead of when that is due; at most once a second, and again if this
-    /// comes while it is being asked. In every other state, and for a group that is not monitored, it means nothing.
+    /// Something of a group seems to be gone: an address was removed, a process ended. If the group runs here, it is
+    /// asked at once how it is, also where nobody asks it at intervals; at most once a second, and again if this comes
+    /// while it is being asked. In every other state it means nothing.
     Suspect(GroupIndex),
     /// An operator asks for something; the answer comes as [`crate::effect::Effect::Answer`].
     Order {

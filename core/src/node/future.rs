@@ -77,7 +77,7 @@ impl Node {
         }
         for (at, group) in self.config.groups().zip(groups) {
             group.hash_future(hasher);
-            if self.config.monitor(at).is_some() {
+            if self.config.monitor(at).is_some() || !group.health.is_at_rest() {
                 group.health.hash_future(now, self.config.policy.recovery.window, hasher);
             }
         }

@@ -8,7 +8,7 @@
 use super::Node;
 use crate::effect::{Effect, Effects, Work};
 use crate::group::Activity;
-use crate::health::{Ailment, Care, MAX_REPAIRS, REPAIR_WINDOW, Remedy, UNCLEAR_ANSWERS};
+use crate::health::{Ailment, Care, MAX_REPAIRS, REPAIR_WINDOW, Remedy, SUSPICION_PAUSE, UNCLEAR_ANSWERS};
 use crate::ids::{GroupIndex, JobId};
 use crate::input::{JobFailure, Outcome};
 use crate::message::Phase;
@@ -19,39 +19,37 @@ use crate::time::{Duration, Instant};
 impl Node {
     /// Does the next thing for a group that runs here and stays here.
     pub(super) fn look_after(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {
-        let Some(interval) = self.monitored(group) else { return };
-        if self.group(group).health.care.is_some() {
+        if !self.is_cared_for(group) || self.group(group).health.care.is_some() {
             return;
         }
-        let first = now + self.first_monitor_after(group, interval);
+        let interval = self.config.monitor(group);
+        let first = interval.map(|interval| now + self.first_monitor_after(group, interval));
         let health = &mut self.group_mut(group).health;
-        health.next.get_or_insert(first);
+        health.next = health.next.or(first);
         match health.remedy.take() {
             Some(Remedy::Repair) => self.repair(now, group, effects),
             Some(Remedy::Restart) => self.restart(now, group, effects),
             None if health.due().is_some_and(|due| now >= due) => {
                 health.followed = if health.suspected { Some(now) } else { health.followed };
                 health.suspected = false;
-                health.next = Some(now + interval);
+                health.next = interval.map(|interval| now + interval);
                 self.care(group, Care::Monitor, Work::Monitor(group), effects);
             }
             None => {}
         }
     }
 
-    /// How often a group is asked how it is; nothing if nobody asks: it does not run here, it is not ours yet, or its
-    /// monitor is off.
-    fn monitored(&self, group: GroupIndex) -> Option<Duration> {
+    /// Whether a group runs here and is ours.
+    fn is_cared_for(&self, group: GroupIndex) -> bool {
         let state = self.group(group);
         let runs = state.activity == Activity::Running && state.found_running.is_none();
-        self.config.monitor(group).filter(|_| runs && self.phase == Phase::Active)
+        runs && self.phase == Phase::Active
     }
 
-    /// When a group is to be asked next; nothing while it is not monitored or something is done for it.
+    /// When a group is to be asked next; nothing while nobody wants to know, or something is done for it.
     pub(super) fn monitor_deadline(&self, group: GroupIndex) -> Option<Instant> {
-        self.monitored(group)?;
         let health = &self.group(group).health;
-        health.due().filter(|_| health.care.is_none())
+        health.due().filter(|_| health.care.is_none() && self.is_cared_for(group))
     }
 
     /// Between a half and a whole interval, so that groups which were started in one instant are not asked in one.
@@ -91,7 +89,8 @@ impl Node {
 
     /// Something of a group seems to be gone.
     pub(super) fn suspect(&mut self, group: GroupIndex) {
-        if self.config.groups().any(|known| known == group) && self.monitored(group).is_some() {
+        let is_known = self.config.groups().any(|known| known == group);
+        if is_known && self.group(group).activity == Activity::Running {
             self.group_mut(group).health.suspected = true;
         }
     }
@@ -134,7 +133,7 @@ impl Node {
         outcome: Outcome,
         effects: &mut Effects,
     ) {
-        let interval = self.config.monitor(group).unwrap_or_default();
+        let interval = self.config.monitor(group);
         let health = &mut self.group_mut(group).health;
         let ailment = match outcome {
             Outcome::Done => {
@@ -155,7 +154,8 @@ impl Node {
             Outcome::Failed(JobFailure::Refused) => {
                 health.unclear += 1;
                 if health.unclear < UNCLEAR_ANSWERS {
-                    health.next = Some(now + Duration::from_micros(interval.micros() / 4));
+                    let pause = interval.map_or(SUSPICION_PAUSE, |it| Duration::from_micros(it.micros() / 4));
+                    health.next = Some(now + pause);
                     effects.say(Notice::Doubtful { group, job, failure: JobFailure::Refused });
                     return;
                 }

@@ -9,6 +9,8 @@ use crate::config::{Group, floating_address};
 pub struct Guarded {
     /// The number of the group.
     pub group: usize,
+    /// The place of the resource in it.
+    pub resource: usize,
     /// The address.
     pub address: IpAddr,
     /// The interface, where the resource names one; else it may be on any but the loopback interface.
@@ -18,14 +20,13 @@ pub struct Guarded {
 /// The addresses of these groups.
 #[must_use]
 pub fn guarded(groups: &[Group]) -> Vec<Guarded> {
-    let resources = groups
-        .iter()
-        .enumerate()
-        .flat_map(|(group, it)| it.resources.iter().map(move |resource| (group, resource)));
-    resources
-        .filter_map(|(group, resource)| {
-            let (address, interface) = floating_address(resource)?;
-            Some(Guarded { group, address, interface: interface.map(str::to_owned) })
-        })
-        .collect()
+    let mut guarded = Vec::new();
+    for (number, group) in groups.iter().enumerate() {
+        for (place, resource) in group.resources.iter().enumerate() {
+            let Some((address, interface)) = floating_address(resource) else { continue };
+            let interface = interface.map(str::to_owned);
+            guarded.push(Guarded { group: number, resource: place, address, interface });
+        }
+    }
+    guarded
 }

@@ -14,7 +14,7 @@ use super::guarded::Guarded;
 pub(super) struct Table {
     /// By the kernel's number.
     links: BTreeMap<u32, Link>,
-    addresses: BTreeSet<(u32, IpAddr)>,
+    addresses: BTreeSet<(IpAddr, u32)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,13 +41,13 @@ impl Table {
             }
             Change::LinkGone(index) => {
                 self.links.remove(&index);
-                self.addresses.retain(|(on, _)| *on != index);
+                self.addresses.retain(|(_, on)| *on != index);
             }
             Change::Address(index, address) => {
-                self.addresses.insert((index, address));
+                self.addresses.insert((address, index));
             }
             Change::AddressGone(index, address) => {
-                self.addresses.remove(&(index, address));
+                self.addresses.remove(&(address, index));
             }
         }
     }
@@ -55,8 +55,9 @@ impl Table {
     /// Whether an address is where it should be, on an interface that is up: the one that it names, else any but the
     /// loopback interface, as the agents have it.
     pub(super) fn has(&self, guarded: &Guarded) -> bool {
-        let holders = self.addresses.iter().filter(|(_, address)| *address == guarded.address);
-        holders.filter_map(|(index, _)| self.links.get(index)).any(|link| {
+        let anywhere = (guarded.address, u32::MIN)..=(guarded.address, u32::MAX);
+        let mut holders = self.addresses.range(anywhere).filter_map(|(_, index)| self.links.get(index));
+        holders.any(|link| {
             let is_meant = match &guarded.interface {
                 Some(name) => link.name == *name,
                 None => !link.is_loopback,
@@ -129,7 +130,7 @@ mod tests {
     const IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 9));
 
     fn guarded(interface: Option<&str>) -> Guarded {
-        Guarded { group: 0, address: IP, interface: interface.map(str::to_owned) }
+        Guarded { group: 0, resource: 0, address: IP, interface: interface.map(str::to_owned) }
     }
 
     fn up(name: &str) -> Link {

@@ -149,11 +149,9 @@ impl Daemon {
         }
     }
 
-    /// Something of a group seems to be gone: an address that somebody removed, a process that ended. The core decides
-    /// whether it is looked at.
-    #[expect(dead_code, reason = "nobody watches addresses or processes yet")]
-    pub(super) fn suspect(&mut self, group: GroupIndex) {
-        self.runner.ask_all(usize::from(group.0));
+    /// A resource of a group seems to be gone. The core decides whether it is looked at.
+    pub(super) fn suspect(&mut self, group: GroupIndex, resource: usize) {
+        self.runner.suspect(usize::from(group.0), resource);
         self.step(Input::Suspect(group));
     }
 
@@ -229,6 +227,7 @@ impl Daemon {
             if ended.is_empty() && fences.is_empty() && news.is_none() {
                 break;
             }
+            self.addresses.look_again();
             for (job, outcome) in ended {
                 self.step(Input::JobEnded { job, outcome });
             }

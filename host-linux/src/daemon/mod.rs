@@ -1,6 +1,7 @@
 //! The daemon: one process, one loop. This file wakes up, reads the clock once, hands everything that happened to the
 //! core as inputs, and sleeps until the next deadline; `effects` carries out what the core orders.
 
+mod addresses;
 mod core_config;
 mod effects;
 mod fences;
@@ -30,6 +31,7 @@ use signal_hook_mio::v1_0::Signals;
 pub use core_config::{Unfit, core_config};
 pub use options::Options;
 
+use crate::addresses::guarded;
 use crate::clock::{self, Moment};
 use crate::config::Configuration;
 use crate::control::{ClientId, Server};
@@ -46,6 +48,7 @@ use crate::watchdog::{Health, Watchdog};
 const SIGNALS: Token = Token(0);
 const CONTROL: usize = 1;
 const FILES_READ: Token = Token(900);
+const ADDRESSES: Token = Token(901);
 const RESOURCES: usize = 1_000;
 const FENCING: usize = 2_000;
 const CLIENTS: usize = 4_000;
@@ -86,6 +89,7 @@ struct Daemon {
     runner: Runner,
     fencer: Fencer,
     programs: programs::Programs,
+    addresses: addresses::Addresses,
     watchdog: Watchdog,
     health: Health,
     fences: fences::Fences,
@@ -134,6 +138,16 @@ impl Daemon {
         if let Some(remark) = remark {
             log.write(Level::Warn, &remark.to_string());
         }
+        let (addresses, unwatched) = match registry() {
+            Ok(registry) => addresses::Addresses::watch(registry, ADDRESSES, guarded(&configuration.groups)),
+            Err(error) => return Err(Box::new((log, error))),
+        };
+        if let Some(error) = unwatched {
+            let text = format!(
+                "The kernel does not tell what happens to addresses ({error}): monitors see it later"
+            );
+            log.write(Level::Warn, &text);
+        }
         let (history, unreadable) = History::open(&options.state_dir);
         if let Some(error) = unreadable {
             log.write(Level::Warn, &format!("Cannot read what was fenced before: {error}"));
@@ -177,6 +191,7 @@ impl Daemon {
                 now,
             ),
             fences: fences::Fences { history, outcome: None },
+            addresses,
             watchdog: Watchdog::new(&configuration),
             health: Health::default(),
             names,
@@ -251,6 +266,7 @@ impl Daemon {
         match event.token() {
             SIGNALS => self.take_signals(now),
             FILES_READ => self.files_read(),
+            ADDRESSES => self.addresses.look_again(),
             token if token.0 >= MEDIA => self.receive(token, moment),
             token if token.0 >= CLIENTS => self.programs.ready(token, now),
             token if token.0 >= FENCING => {
@@ -318,6 +334,7 @@ impl Daemon {
         }
         self.repeat_announcements(now);
         self.settle(now);
+        self.miss_addresses();
         if moment.core >= self.node.next_deadline() {
             for link in 0..self.media.link_count() {
                 if let Some(token) = self.media.unwatched(link) {

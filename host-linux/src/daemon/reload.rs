@@ -18,6 +18,7 @@ use super::core_config::core_config;
 use super::startup::report;
 use super::status::Extra;
 use super::{Daemon, MEDIA_STEP};
+use crate::addresses::guarded;
 use crate::clock;
 use crate::config::{self, Configuration, Loaded, RealSystem};
 use crate::control::{ClientId, Outcome, Reply};
@@ -177,6 +178,7 @@ impl Daemon {
         self.fencer.configure(new.fencing.clone(), new.others(), environment.clone(), clock::monotonic());
         self.watchdog.configure(&new);
         self.programs.configure(&new, environment, clock::monotonic());
+        self.addresses.guard(guarded(&new.groups));
         self.names = Names::new(&new);
         self.extra = Extra::new(&new);
         self.configuration = new;

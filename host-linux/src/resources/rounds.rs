@@ -1,6 +1,6 @@
 //! Whose turn it is when a group that runs is asked how it is. When that happens is decided in the core.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::config::{Group, Monitors};
@@ -9,6 +9,8 @@ use crate::config::{Group, Monitors};
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
     well: HashMap<(usize, usize), Instant>,
+    /// To be asked in the next round, monitored or not.
+    suspects: HashSet<(usize, usize)>,
 }
 
 impl Rounds {
@@ -22,15 +24,24 @@ impl Rounds {
         self.well.retain(|(at, _), _| *at != group);
     }
 
+    /// A resource seems to be gone.
+    pub(super) fn suspect(&mut self, group: usize, resource: usize) {
+        self.suspects.insert((group, resource));
+    }
+
     /// Whose turn it is, by place in the group. The rounds of a group follow the most impatient of its resources; a more
     /// patient one is asked in the round that is nearest to its own time, and in every round while it is not well.
-    pub(super) fn turns(&self, at: usize, group: &Group, monitors: &Monitors, now: Instant) -> Vec<bool> {
+    pub(super) fn turns(&mut self, at: usize, group: &Group, monitors: &Monitors, now: Instant) -> Vec<bool> {
         let half_a_round = monitors.of_group(group).unwrap_or_default() / 2;
         let is_due = |resource: usize, every: Duration| match self.well.get(&(at, resource)) {
             Some(well) => now.saturating_duration_since(*well) + half_a_round >= every,
             None => true,
         };
-        let turn = |(place, resource)| monitors.of(resource).is_some_and(|every| is_due(place, every));
+        let suspects = &mut self.suspects;
+        let turn = |(place, resource)| {
+            let is_suspect = suspects.remove(&(at, place));
+            is_suspect || monitors.of(resource).is_some_and(|every| is_due(place, every))
+        };
         group.resources.iter().enumerate().map(turn).collect()
     }
 }
@@ -44,8 +55,8 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    #[test]
-    fn each_is_asked_in_its_own_time_and_again_while_it_is_not_well() {
+    /// Three resources, and how often each is asked: the last never.
+    fn example() -> (Group, Monitors) {
         let resource = |agent: &str| Resource {
             text: agent.to_owned(),
             agent: agent.to_owned(),
@@ -58,6 +69,12 @@ mod tests {
             line: 1,
         };
         let monitors = Monitors::every(seconds(10)).and(seconds(25), "patient").and(Duration::ZERO, "never");
+        (group, monitors)
+    }
+
+    #[test]
+    fn each_is_asked_in_its_own_time_and_again_while_it_is_not_well() {
+        let (group, monitors) = example();
         assert_eq!(monitors.of_group(&group), Some(seconds(10)));
         let begin = crate::clock::monotonic();
         let mut rounds = Rounds::default();
@@ -80,5 +97,17 @@ mod tests {
         assert_eq!(rounds.turns(0, &group, &monitors, soon), [false, false, false]);
         rounds.ask_all(0);
         assert_eq!(rounds.turns(0, &group, &monitors, soon), [true, true, false]);
+    }
+
+    #[test]
+    fn a_suspect_is_asked_once_even_if_nobody_monitors_it() {
+        let (group, monitors) = example();
+        let mut rounds = Rounds::default();
+        let now = crate::clock::monotonic();
+        (0..2).for_each(|resource| rounds.is_well(0, resource, now));
+        rounds.suspect(0, 2);
+        rounds.suspect(1, 0);
+        assert_eq!(rounds.turns(0, &group, &monitors, now), [false, false, true]);
+        assert_eq!(rounds.turns(0, &group, &monitors, now), [false; 3]);
     }
 }

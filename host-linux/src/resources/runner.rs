@@ -139,8 +139,13 @@ impl Runner {
     }
 
     /// All monitored resources of a group are asked in the next round, whenever they were asked last.
-    pub fn ask_all(&mut self, group: usize) {
+    pub(super) fn ask_all(&mut self, group: usize) {
         self.rounds.ask_all(group);
+    }
+
+    /// A resource of a group seems to be gone: it is asked in the next round, also where nobody monitors it.
+    pub fn suspect(&mut self, group: usize, resource: usize) {
+        self.rounds.suspect(group, resource);
     }
 
     /// Ends a job early: SIGTERM to the process group of its current call, SIGKILL two seconds later. Its outcome is

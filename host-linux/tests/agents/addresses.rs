@@ -25,6 +25,7 @@ impl Loop {
         let poll = Poll::new().unwrap();
         let guarded = addresses.iter().enumerate().map(|(group, (address, interface))| Guarded {
             group,
+            resource: 0,
             address: address.parse().unwrap(),
             interface: interface.map(str::to_owned),
         });

@@ -186,7 +186,7 @@ fn a_suspicion_is_followed_at_once() {
     world.step(0, Input::Suspect(GROUP));
     let took = world.run_for(MONITOR, runs(0)).expect("it runs again");
     assert!(took < 100, "{took} ms of virtual time");
-    // What nobody monitors is left alone, and so is what does not run here or does not exist.
+    // What does not run here, or does not exist, is left alone.
     world.step(1, Input::Suspect(GROUP));
     world.step(0, Input::Suspect(crate::ids::GroupIndex(200)));
     assert_eq!(world.state(1, 0), GroupState::Idle);
@@ -234,10 +234,35 @@ fn a_repair_that_fails_or_never_lasts_ends_in_a_restart() {
 fn nobody_is_asked_where_the_monitor_is_off() {
     let mut world = World::started(&Setting::default());
     dies(&mut world, 0);
-    world.step(0, Input::Suspect(GROUP));
     world.run(20 * MONITOR);
     assert_eq!(world.state(0, 0), GroupState::Running);
     assert!(!world.said(0, |notice| matches!(notice, Notice::Unhealthy { .. })));
+}
+
+#[test]
+fn a_suspicion_is_followed_where_the_monitor_is_off() {
+    let mut world = World::started(&Setting { auto_failback: false, ..Setting::default() });
+    world.hosts[0].address_gone = true;
+    world.step(0, Input::Suspect(GROUP));
+    world.run_for(100, |world| !world.hosts[0].address_gone).expect("it is put back");
+    assert_eq!(restarted(&world, 0), 0);
+    dies(&mut world, 0);
+    world.step(0, Input::Suspect(GROUP));
+    world.run_for(2_000, runs(0)).expect("it runs again");
+    assert_eq!(restarted(&world, 0), 1);
+    // An agent that stumbles is asked again, and then left alone as before.
+    world.hosts[0].monitor_says = Some(Outcome::Failed(JobFailure::Refused));
+    world.step(0, Input::Suspect(GROUP));
+    world
+        .run_for(5_000, |world| world.said(0, |notice| matches!(notice, Notice::Doubtful { .. })))
+        .expect("it is asked");
+    world.hosts[0].monitor_says = None;
+    world
+        .run_for(5_000, |world| world.said(0, |notice| matches!(notice, Notice::Healthy(_))))
+        .expect("it is well");
+    dies(&mut world, 0);
+    world.run(20 * MONITOR);
+    assert_eq!((world.state(0, 0), restarted(&world, 0)), (GroupState::Running, 1));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The calls for a group that runs: asking its resources how they are, and putting back addresses that are gone.
 
 use super::{Action, Answer, Outcome, Sequence, Step};
-use crate::resources::locate::Agent;
+use crate::config::{Resource, floating_address};
 use crate::resources::status::Status;
 
 /// What the resources have said, as far as it is not that they run.
@@ -25,7 +25,7 @@ impl Sequence {
             Answer::TimedOut => return self.timed_out(),
             Answer::Status(Status::Running, _) | Answer::Succeeded => self.next_resource(),
             Answer::Status(Status::NotRunning, said) => {
-                let is_address = self.at_hand().is_some_and(|resource| Agent::of(resource).announces());
+                let is_address = self.at_hand().is_some_and(is_address);
                 let lost = Outcome::Lost { resource, reason: said, repairable: is_address };
                 if !is_address {
                     return Step::Finished(lost);
@@ -61,7 +61,7 @@ impl Sequence {
             Answer::Status(Status::NotRunning | Status::Unclear, _) => return self.call(Action::Start),
             Answer::Status(Status::Running, _) | Answer::Succeeded => self.next_resource(),
         }
-        while self.at_hand().is_some_and(|resource| !Agent::of(resource).announces()) {
+        while self.at_hand().is_some_and(|resource| !is_address(resource)) {
             self.next_resource();
         }
         match self.at_hand() {
@@ -69,4 +69,10 @@ impl Sequence {
             Some(_) => self.call(Action::Status),
         }
     }
+}
+
+/// Whether it can be put back beside what runs. The agents of Debian's package can be started as often as the built-in
+/// ones.
+fn is_address(resource: &Resource) -> bool {
+    floating_address(resource).is_some()
 }

@@ -2,6 +2,7 @@
 //! service that the clusters keep alive. The program under test is `HEARTLINE_BIN`, else the workspace's release
 //! build, else its debug build.
 
+mod addresses;
 mod agents;
 mod commands;
 mod database;
@@ -114,6 +115,10 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
         a_failed_failfast_client_reboots_its_host
         event_scripts_hear_what_the_original_told_them
         a_command_is_notified_of_a_failover;
+    addresses:
+        an_address_taken_by_hand_is_put_back
+        it_is_put_back_where_nobody_monitors
+        an_interface_goes_down_under_an_address;
     agents:
         real_agents_fail_over
         a_database_fails_over
