@@ -183,7 +183,7 @@ fn is_program(system: &dyn System, path: &Path) -> bool {
     system.file_info(path).is_ok_and(|info| info.is_program())
 }
 
-fn ocf_program(provider: &str, agent: &str) -> PathBuf {
+pub(super) fn ocf_program(provider: &str, agent: &str) -> PathBuf {
     Path::new(OCF_ROOT).join("resource.d").join(provider).join(agent)
 }
 
@@ -191,7 +191,7 @@ fn unit_name(unit: &str) -> String {
     if unit.contains('.') { unit.to_owned() } else { format!("{unit}.service") }
 }
 
-fn meta_data(program: PathBuf, provider: &str, agent: &str) -> Question {
+pub(super) fn meta_data(program: PathBuf, provider: &str, agent: &str) -> Question {
     let variables = [
         ("OCF_ROOT", OCF_ROOT),
         ("OCF_RA_VERSION_MAJOR", "1"),
