@@ -334,7 +334,6 @@ impl Daemon {
         }
         self.repeat_announcements(now);
         self.settle(now);
-        self.miss_addresses();
         if moment.core >= self.node.next_deadline() {
             for link in 0..self.media.link_count() {
                 if let Some(token) = self.media.unwatched(link) {
@@ -344,6 +343,7 @@ impl Daemon {
             self.step_at(moment, Input::Tick);
             self.settle(now);
         }
+        self.miss_addresses();
     }
 
     fn step(&mut self, input: Input<'_>) {
