@@ -200,7 +200,7 @@ impl Child {
         let capture = stream == Stream::Stdout && self.destination == Destination::Captured;
         let mut accept = |text: String| {
             if stream == Stream::Stderr && !text.trim().is_empty() {
-                text.trim().clone_into(&mut self.complaint);
+                complain(&mut self.complaint, &text);
             }
             if self.allowance.admit(now) {
                 line(stream, text);
@@ -253,7 +253,7 @@ impl Child {
                 let _ = registry.deregister(&mut open.receiver);
                 if let Some(rest) = open.lines.finish() {
                     if stream == Stream::Stderr {
-                        rest.trim().clone_into(&mut self.complaint);
+                        complain(&mut self.complaint, &rest);
                     }
                     line(stream, rest);
                 }
@@ -329,6 +329,15 @@ impl Child {
     fn signal(&self, signal: Signal) {
         // Fails only if nobody is left in the group, which is as good.
         let _ = killpg(self.group, signal);
+    }
+}
+
+/// Keeps the last line of standard error; what an OCF agent calls its reason is worth more than what follows it.
+fn complain(complaint: &mut String, line: &str) {
+    const REASON: &str = "ocf-exit-reason:";
+    let line = line.trim();
+    if line.starts_with(REASON) || !complaint.starts_with(REASON) {
+        line.clone_into(complaint);
     }
 }
 

@@ -370,6 +370,6 @@ pub(crate) fn failure(invocation: &Invocation, ended: &Ended) -> String {
     if ended.complaint.is_empty() {
         format!("{program} {end}")
     } else {
-        format!("{program} {end}: {}", ended.complaint)
+        format!("{program} {end}: {}", ended.complaint.trim_start_matches("ocf-exit-reason:"))
     }
 }

@@ -81,3 +81,16 @@ fn a_unit_that_systemd_does_not_know_is_stopped_already_and_cannot_be_started() 
     assert!(reason.ends_with("returned 5: Unit web.service not found."), "{reason}");
     assert_eq!(world.calls(), ["stop web", "is-active web", "start web"]);
 }
+
+#[test]
+fn the_reason_that_an_ocf_agent_gives_is_its_last_word() {
+    let mut world = World::new(&["ocf:acme:web"], LIMITS);
+    world.scripts.install(
+        "ocf/resource.d/acme/web",
+        "[ $1 != monitor ] || exit 7
+        echo first >&2; echo ocf-exit-reason:no license >&2; echo cleaning up >&2; exit 6",
+    );
+    let outcome = world.run(Operation::Start);
+    let Outcome::Failed { reason, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(reason.ends_with("web returned 6: no license"), "{reason}");
+}
