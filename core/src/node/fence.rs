@@ -20,7 +20,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5_000);
 const MAX_DOUBLINGS: u8 = 4;
 
 impl Node {
-    /// Fences a dead member, unless that is under way or not due yet.
+    /// Fences a dead member, unless that is under way or not due yet, or this node was stalled and has not heard yet what
+    /// was said meanwhile: the member may be back.
     pub(super) fn fence_if_due(
         &mut self,
         now: Instant,
@@ -28,6 +29,9 @@ impl Node {
         cause: FenceCause,
         effects: &mut Effects,
     ) {
+        if self.listening {
+            return;
+        }
         let due = match self.members[usize::from(at.0)].fence {
             Fence::None => {
                 let pause = self.pause_before_fence(at);
@@ -88,7 +92,7 @@ impl Node {
             && policy.quorum == Quorum::Off
             && policy.fence_delay > Duration::ZERO
             && self.members.len() == 2;
-        if !wanted || self.phase != Phase::Active || self.listening || !self.has_something() {
+        if !wanted || self.phase != Phase::Active || !self.has_something() {
             return;
         }
         let dead = self.others().find(|(_, member)| member.presence == Presence::Dead);

@@ -5,7 +5,7 @@ use std::vec::Vec;
 use super::world::{DEADTIME, INITDEAD, KEEPALIVE, Setting, World};
 use super::{GROUP, mutual};
 use crate::fencing::{Fence, FenceCause};
-use crate::input::{Command, Scope};
+use crate::input::{Command, Input, Scope};
 use crate::message::GroupState;
 use crate::notice::Notice;
 
@@ -152,4 +152,23 @@ fn a_victim_that_is_back_before_the_device_has_ended_is_told_too() {
     assert!(world.said(1, |notice| matches!(notice, Notice::WasFenced { .. })));
     let node = world.node(0);
     assert_eq!((node.members[1].fence, node.members[1].untold), (Fence::None, None));
+}
+
+/// The wait ends during its stall, and what it would have to hear waits in its sockets.
+#[test]
+fn a_stalled_node_does_not_fence_who_came_back_meanwhile() {
+    let mut world = World::started(&delayed(Setting::default()));
+    world.cut(0, 1);
+    let waits = |world: &World| matches!(world.node(1).members[0].fence, Fence::Delayed(_));
+    world.run_for(2 * DEADTIME, waits).expect("it waits");
+    world.run(DELAY - DEADTIME);
+    world.fencing_works = false;
+    world.hosts[1].stalled = true;
+    world.cuts.clear();
+    world.run(2 * DEADTIME);
+    world.step(1, Input::Tick);
+    world.wake(1);
+    world.run(DEADTIME);
+    assert!(world.said(1, |notice| matches!(notice, Notice::Stalled(_))));
+    assert!(!world.said(1, |notice| matches!(notice, Notice::Fencing { .. })));
 }

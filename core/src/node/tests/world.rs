@@ -247,6 +247,19 @@ impl World {
         self.hosts[host].node = None;
     }
 
+    /// A stalled host goes on, and reads at once what waits in its sockets.
+    pub(super) fn wake(&mut self, host: usize) {
+        self.hosts[host].stalled = false;
+        let waits = |event: &Event| matches!(event, Event::Frame { to, .. } if *to == host);
+        let waiting: Vec<_> =
+            self.events.iter().filter(|(_, event)| waits(event)).map(|(key, _)| *key).collect();
+        for key in waiting {
+            if let Some(event) = self.events.remove(&key) {
+                self.schedule(self.now, event);
+            }
+        }
+    }
+
     pub(super) fn cut(&mut self, from: usize, to: usize) {
         self.cuts.extend((0..LINKS).map(|link| (from, to, link)));
     }

@@ -81,6 +81,16 @@ impl Advice<'_> {
                 self.warn_of_directive("stonith_host", message, "write `off` or `reboot`, or leave it out");
             }
         }
+        let without: Vec<&String> =
+            whole.configuration.nodes.iter().filter(|node| !self.has_device(node)).collect();
+        if self.is_any_device_given() {
+            for node in without {
+                let message =
+                    format!("no fencing device is for `{node}` to use: it takes over without fencing");
+                let remedy = "the first word after `stonith_host` is the node that uses the device, or `*`";
+                self.warn_of_directive("stonith_host", message, remedy);
+            }
+        }
         let delay = whole.configuration.fence_delay;
         let pair = whole.configuration.nodes.len() == 2 && !whole.configuration.fencing.is_empty();
         if pair && delay.is_zero() {
@@ -90,6 +100,30 @@ impl Advice<'_> {
                 "write a fence_delay that is longer than the device takes, for example `fence_delay 5`";
             self.warn_of_directive("fence_delay", message, remedy);
         }
+    }
+}
+
+impl Advice<'_> {
+    /// Whether some line of `ha.cf` gives this node a device.
+    fn has_device(&self, node: &str) -> bool {
+        self.device_users().any(|user| user.is_none_or(|user| user == "*" || user.eq_ignore_ascii_case(node)))
+    }
+
+    fn is_any_device_given(&self) -> bool {
+        self.device_users().next().is_some()
+    }
+
+    /// For each line with a device, the node that uses it; nothing for a line that is for all.
+    fn device_users(&self) -> impl Iterator<Item = Option<String>> + '_ {
+        self.whole.ha_cf.lines.iter().filter_map(|line| {
+            let text = String::from_utf8_lossy(&line.bytes);
+            let mut words = text.split_whitespace();
+            match (words.next()?, words.next()) {
+                ("stonith", _) => Some(None),
+                ("stonith_host", Some(user)) => Some(Some(user.to_owned())),
+                _ => None,
+            }
+        })
     }
 }
 

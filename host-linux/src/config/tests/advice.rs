@@ -50,6 +50,7 @@ fn unwise_lines_of_ha_cf_are_named() {
             "fencing device `external/x` is for no other node",
         ),
         ("", "stonith_host * fence_x ip=10.0.0.9 action=status", "action=status fences nobody"),
+        ("", "stonith_host cfa null cfb", "no fencing device is for `cfb` to use"),
         ("", "stonith_host * null cfb\nfence_delay 0", "may fence each other, and both go down"),
         ("logfile", "logfile /nosuch/log", "the directory `/nosuch` does not exist"),
     ];
