@@ -134,8 +134,10 @@ fn clients_start_in_their_order_when_communication_is_up() {
 fn eleven_short_lives_in_a_row_are_enough() {
     let mut bench = Bench::begin(vec![line("false")]);
     bench.main.skip = Duration::from_secs(1);
+    let begun = bench.main.now();
     let said = bench.until_said("respawning too fast", 1);
     assert_eq!(bench.scripts.lines("calls").len(), 11);
+    assert!(bench.main.now() >= begun + Duration::from_secs(10), "between two short lives is a second");
     assert_eq!(said.iter().filter(|line| *line == "Client false exited with return code 1.").count(), 11);
     assert_eq!(said.iter().filter(|line| *line == "Respawning client \"false\":").count(), 10);
     assert_eq!(bench.clients.given_up().collect::<Vec<_>>(), ["false"]);

@@ -49,6 +49,7 @@ impl Daemon {
         self.extra.watchdog_armed = self.watchdog.armed();
         self.extra.watchdog_problem = self.watchdog.problem().map(str::to_owned);
         self.extra.fencing = self.fencing();
+        self.extra.clients_given_up = self.programs.clients.given_up().map(str::to_owned).collect();
         status::snapshot(&self.node, &self.configuration, clock::core_now(), &self.extra)
     }
 

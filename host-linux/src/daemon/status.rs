@@ -43,6 +43,8 @@ pub(super) struct Extra {
     pub(super) fence_errors: HashMap<u8, String>,
     /// The fencing devices and what they did.
     pub(super) fencing: Fencing,
+    /// The commands of clients that are not started any more, since they ended too soon too often.
+    pub(super) clients_given_up: Vec<String>,
 }
 
 /// How a medium is.

@@ -36,6 +36,8 @@ pub struct Hooks {
     children: Children,
     /// The first is that of the event scripts, the others those of the `notify` lines.
     hooks: Vec<Hook>,
+    /// Since when something waits to be started: whoever tells of a notice has more urgent things to do first.
+    due: Option<Instant>,
     last_number: u32,
     remarks: Vec<Remark>,
 }
@@ -80,6 +82,7 @@ impl Hooks {
             own_status: "up",
             children: Children::new(registry, first_token, None),
             hooks: vec![Hook::new(0, None)],
+            due: None,
             last_number: 0,
             remarks: Vec::new(),
         };
@@ -112,7 +115,7 @@ impl Hooks {
         }
     }
 
-    /// Tells the hooks of a notice, whose line in the log is `text`.
+    /// Notes a notice for the hooks, whose line in the log is `text`. They are told with the next `tick`.
     pub fn notice(
         &mut self,
         notice: &Notice,
@@ -146,7 +149,9 @@ impl Hooks {
             let call = notify(&line.command, json);
             self.push(at, call);
         }
-        self.start_next(when, now);
+        if self.hooks.iter().any(|hook| hook.running.is_none() && !hook.lane.is_empty()) {
+            self.due.get_or_insert(now);
+        }
     }
 
     /// Whether nothing waits and nothing runs.
@@ -185,7 +190,7 @@ impl Hooks {
     /// When `tick` is due at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.children.next_deadline()
+        self.children.next_deadline().into_iter().chain(self.due).min()
     }
 
     /// What is worth saying since the last question.
@@ -225,6 +230,7 @@ impl Hooks {
 
     /// Starts what waits for every hook that does not run.
     fn start_next(&mut self, when: SystemTime, now: Instant) {
+        self.due = None;
         for at in 0..self.hooks.len() {
             while self.hooks[at].running.is_none() {
                 let Some(item) = self.hooks[at].lane.pop() else { break };

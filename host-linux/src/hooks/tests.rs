@@ -152,6 +152,7 @@ fn a_hook_that_hangs_is_ended_and_the_next_call_comes() {
         Bench::new(&[], &[(NotifyLevel::Info, "read line; echo \"$line\" >> @/seen; exec sleep 1000")]);
     bench.tell(LINK_UP);
     bench.tell(DEAD);
+    bench.hooks.tick(UNIX_EPOCH, bench.main.now());
     while bench.scripts.lines("seen").is_empty() {
         std::thread::yield_now();
     }
@@ -181,7 +182,9 @@ fn what_a_slow_command_misses_is_counted() {
     let mut bench = Bench::new(&[], &[(NotifyLevel::Info, "cat @/gate > /dev/null; cat >> @/seen")]);
     let gate = bench.scripts.fifo("gate");
     // One runs, a hundred wait.
-    for _ in 0..120 {
+    bench.tell(DEAD);
+    bench.hooks.tick(UNIX_EPOCH, bench.main.now());
+    for _ in 1..120 {
         bench.tell(DEAD);
     }
     bench.said.extend(bench.hooks.remarks());
@@ -207,6 +210,7 @@ fn a_reload_keeps_what_waits_for_a_line_that_stays() {
     let mut bench = Bench::new(&[], &[stays, goes]);
     bench.tell(LINK_UP);
     bench.tell(DEAD);
+    bench.hooks.tick(UNIX_EPOCH, bench.main.now());
     bench.configuration.notify.remove(1);
     let environment = Environment::of(&bench.configuration);
     bench.hooks.configure(&bench.configuration, environment);

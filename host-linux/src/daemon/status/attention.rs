@@ -34,6 +34,7 @@ pub(super) fn warnings(view: &View<'_>) -> Vec<String> {
         .chain(one_path)
         .chain(devices(view))
         .chain(media(view))
+        .chain(clients(view))
         .collect()
 }
 
@@ -197,6 +198,16 @@ fn one_path_left(view: &View<'_>, at: MemberIndex, member: &Member) -> Option<St
     let left = links().find(|link| member.links_up().contains(*link))?;
     let (name, link) = (view.names.member(at), view.names.link(left));
     Some(format!("One path is left to {name}: {link}. If it fails too, {name} looks dead."))
+}
+
+fn clients<'a>(view: &'a View<'_>) -> impl Iterator<Item = String> + 'a {
+    let given_up = view.extra.clients_given_up.iter();
+    given_up.map(|command| {
+        format!(
+            "Client {command} does not run: it ended too soon too often. Mend it, then have it started again with \
+             `heartbeat -r`."
+        )
+    })
 }
 
 fn media<'a>(view: &'a View<'_>) -> impl Iterator<Item = String> + 'a {

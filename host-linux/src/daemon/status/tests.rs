@@ -371,3 +371,13 @@ fn media_that_do_not_work_are_warnings() {
     assert_eq!(node(&shown, "ha1").links.iter().map(|link| link.up).collect::<Vec<_>>(), [false, true]);
     assert_eq!((shown.media[0].open, shown.media[1].open), (false, true));
 }
+
+#[test]
+fn a_client_that_was_given_up_is_a_warning() {
+    let pair = Pair::started(|_| {});
+    let mut known = extra();
+    known.clients_given_up.push("/usr/local/bin/keeper -x".to_owned());
+    let warnings = pair.snapshot_with(0, &known).warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("Client /usr/local/bin/keeper -x does not run"), "{warnings:?}");
+}

@@ -14,6 +14,7 @@ streams=$(readlink /proc/$$/fd/{0,1,2} | tr '\n' ' ')
 policy=$(cut -d' ' -f41 /proc/$$/stat)
 groups=$(id -G | tr ' ' ,)
 echo "$1 pid=$$ uid=$(id -u) gid=$(id -g) groups=$groups policy=$policy host=$HA_CURHOST fds=$streams" >> /var/tmp/keepers
+ls -l /proc/$$/fd > "/var/tmp/descriptors.$1"
 sleep infinity &
 trap 'kill %1; exit 0' TERM
 wait
@@ -77,6 +78,13 @@ pub(crate) fn clients_are_kept_running(world: World) -> Outcome {
     ] {
         assert!(words.contains(part), "{part}: {words}");
     }
+    // Nothing of the daemon's is open: 255 is the script itself.
+    let listing = || cluster.ha1.host.read("/var/tmp/descriptors.first").unwrap_or_default();
+    wait_until("the descriptors are listed", LIMIT, || listing().contains("/usr/local/bin/keeper"))?;
+    let listing = listing();
+    let open: Vec<&str> =
+        listing.lines().filter_map(|line| line.split(" -> ").next()?.split(' ').next_back()).collect();
+    assert_eq!(open[1..], ["0", "1", "2", "255"], "{listing}");
     assert!(lives(&cluster.ha1, "last").concat().contains("uid=0 gid=0 "));
     cluster.ha1.wait_log(&["info: Starting child client \"/usr/local/bin/keeper first\" (65534,65534)"])?;
     // Whatever ends it, with all that it has started, it lives again.
