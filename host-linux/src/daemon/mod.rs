@@ -3,6 +3,7 @@
 
 mod addresses;
 mod core_config;
+mod descriptors;
 mod effects;
 mod fences;
 mod options;
@@ -65,6 +66,7 @@ pub fn run(options: Options) -> ExitCode {
     // A careless parent may have left signals blocked; without SIGCHLD no job would ever end. It cannot fail: the
     // arguments are constants.
     let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
+    descriptors::keep_from_children();
     match startup::start(options) {
         Ok(daemon) => daemon.run(),
         Err(code) => code,

@@ -78,7 +78,7 @@ pub(crate) fn clients_are_kept_running(world: World) -> Outcome {
     ] {
         assert!(words.contains(part), "{part}: {words}");
     }
-    // Nothing of the daemon's is open: 255 is the script itself.
+    // Nothing is open that the daemon has, or was given by its parents: 255 is the script itself.
     let listing = || cluster.ha1.host.read("/var/tmp/descriptors.first").unwrap_or_default();
     wait_until("the descriptors are listed", LIMIT, || listing().contains("/usr/local/bin/keeper"))?;
     let listing = listing();
