@@ -1,6 +1,6 @@
 //! Who may start a group: the five rules under which another member's silence or word allows it (design section 4).
 
-use crate::config::{Policy, Quorum, StopFailure};
+use crate::config::{MemberKind, Policy, Quorum, StopFailure};
 use crate::fencing::Fence;
 use crate::ids::{GroupIndex, Sequence};
 use crate::member::{Member, Presence};
@@ -10,6 +10,8 @@ use crate::planted::{Bug, planted};
 /// What one other member means for a claim of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
+    /// It is a witness, which never runs anything.
+    Witness,
     /// Rule 1: it knows of the claim and holds nothing of the group.
     Acknowledged,
     /// Rule 2: it left in good order.
@@ -31,7 +33,12 @@ impl Grant {
     #[must_use]
     pub const fn allows(self) -> bool {
         match self {
-            Self::Acknowledged | Self::Left | Self::Fenced | Self::WatchdogFired | Self::Unprotected => true,
+            Self::Witness
+            | Self::Acknowledged
+            | Self::Left
+            | Self::Fenced
+            | Self::WatchdogFired
+            | Self::Unprotected => true,
             Self::Wait | Self::NeedsFence => false,
         }
     }
@@ -57,6 +64,7 @@ pub(crate) fn grant(
     policy: &Policy,
 ) -> Grant {
     match member.presence {
+        _ if member.kind == MemberKind::Witness => Grant::Witness,
         Presence::Unheard => Grant::Wait,
         Presence::Left => Grant::Left,
         Presence::Alive => {

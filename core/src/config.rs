@@ -13,6 +13,18 @@ use crate::time::Duration;
 pub struct MemberConfig {
     /// Its name on the wire.
     pub id: NodeId,
+    /// What it is for.
+    pub kind: MemberKind,
+}
+
+/// What a member is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MemberKind {
+    /// It runs groups, and has a vote.
+    Node,
+    /// It has a vote, and says whom it hears; it never runs anything, so that nobody asks it, waits for it or fences it,
+    /// and it need not know the groups.
+    Witness,
 }
 
 /// A resource group.
@@ -131,8 +143,8 @@ pub enum ConfigError {
     /// The cluster's name is longer than [`MAX_CLUSTER_NAME`] bytes.
     #[error("the cluster's name is longer than {MAX_CLUSTER_NAME} bytes")]
     ClusterNameTooLong,
-    /// This node's name is not among the members.
-    #[error("this node is not among the nodes of the cluster")]
+    /// This node's name, or that of a witness, is not among the members.
+    #[error("this node, or a witness, is not among the nodes of the cluster")]
     NotAMember,
     /// A group's preferred node is not among the members.
     #[error("the preferred node of resource group {} is not among the nodes of the cluster", .0.0)]
@@ -143,6 +155,9 @@ pub enum ConfigError {
     /// More restarts in place than [`MAX_RESTARTS`].
     #[error("more than {MAX_RESTARTS} restarts in place")]
     TooManyRestarts,
+    /// A group's preferred node is a witness, which runs nothing.
+    #[error("the preferred node of resource group {} is a witness, which runs nothing", .0.0)]
+    PreferredWitness(GroupIndex),
     /// A dead time that is not more than twice the keepalive, or over an hour.
     #[error("the dead time must be more than twice the keepalive, and both at least 1 ms and at most 1 hour")]
     Intervals,
@@ -202,7 +217,7 @@ impl Config {
         let find = |name: &str| names.iter().position(|known| known.eq_ignore_ascii_case(name)).map(index);
         let this = find(parts.this).ok_or(ConfigError::NotAMember)?;
         let members: Vec<MemberConfig, MAX_MEMBERS> =
-            names.iter().map(|name| MemberConfig { id: NodeId::of(name) }).collect();
+            names.iter().map(|name| MemberConfig { id: NodeId::of(name), kind: MemberKind::Node }).collect();
         let unique =
             |(at, member): (usize, &MemberConfig)| members[..at].iter().all(|other| other.id != member.id);
         if !members.iter().enumerate().all(unique) {
@@ -237,6 +252,20 @@ impl Config {
             links: narrow(parts.links),
             pings: narrow(parts.pings),
         })
+    }
+
+    /// The same with one member as a witness, which is a tie-breaker beside an even number of nodes. A witness itself has
+    /// a configuration without groups.
+    ///
+    /// # Errors
+    /// [`ConfigError::NotAMember`], [`ConfigError::PreferredWitness`].
+    pub fn with_witness(mut self, name: &str) -> Result<Self, ConfigError> {
+        let at = self.member(NodeId::of(name)).ok_or(ConfigError::NotAMember)?;
+        if let Some(group) = self.groups().find(|group| self.preferred(*group) == Some(at)) {
+            return Err(ConfigError::PreferredWitness(group));
+        }
+        self.members[usize::from(at.0)].kind = MemberKind::Witness;
+        Ok(self)
     }
 
     /// The same with other intervals, for "what if" questions about what was lived through.
@@ -280,6 +309,12 @@ impl Config {
     /// All groups' places.
     pub fn groups(&self) -> impl Iterator<Item = GroupIndex> + use<> {
         (0..self.groups.len()).map(|at| GroupIndex(narrow(at)))
+    }
+
+    /// What a member is for.
+    #[must_use]
+    pub fn kind(&self, member: MemberIndex) -> MemberKind {
+        self.members.get(usize::from(member.0)).map_or(MemberKind::Node, |member| member.kind)
     }
 
     /// The preferred node of `group`.

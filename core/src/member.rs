@@ -3,7 +3,7 @@
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::config::{Config, MemberKind};
 use crate::fencing::{Attempt, Fence, Untold};
 use crate::freshness::Freshness;
 use crate::ids::{Epoch, Generation, GroupIndex, JobId, LinkIndex, LinkSet, Sequence};
@@ -46,6 +46,7 @@ impl LinkRecord {
 /// All that is known of one other member.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Member {
+    pub(crate) kind: MemberKind,
     pub(crate) freshness: Freshness,
     pub(crate) presence: Presence,
     /// From when its silence counts: its last frame, or the end of a stall of ours.
@@ -89,8 +90,9 @@ pub struct Member {
 }
 
 impl Member {
-    pub(crate) fn new(config: &Config, now: Instant) -> Self {
+    pub(crate) fn new(config: &Config, kind: MemberKind, now: Instant) -> Self {
         Self {
+            kind,
             freshness: Freshness::default(),
             presence: Presence::Unheard,
             silent_since: now,
@@ -211,9 +213,18 @@ impl Member {
         self.presence == Presence::Alive && self.hears_us
     }
 
-    /// Its last word on a group; unknown if it has not said any in our terms.
+    /// What it is for.
+    #[must_use]
+    pub const fn kind(&self) -> MemberKind {
+        self.kind
+    }
+
+    /// Its last word on a group; unknown if it has not said any in our terms. A witness has nothing to say.
     #[must_use]
     pub fn report(&self, group: GroupIndex) -> GroupReport {
+        if self.kind == MemberKind::Witness {
+            return GroupReport { state: GroupState::Idle, ..UNKNOWN };
+        }
         self.reports.get(usize::from(group.0)).copied().unwrap_or_default()
     }
 
@@ -278,7 +289,11 @@ impl Member {
         let hears = message.heard.iter().filter(|heard| !heard.links.is_empty());
         self.hears =
             hears.filter_map(|heard| config.member(heard.member)).fold(0, |mask, at| mask | 1 << at.0);
-        self.agrees = message.digest == config.digest || planted(Bug::DifferenceUnseen);
+        self.agrees = message.digest == config.digest
+            // A witness knows nothing of groups.
+            || self.kind == MemberKind::Witness
+            || config.kind(config.this) == MemberKind::Witness
+            || planted(Bug::DifferenceUnseen);
         self.reports.clear();
         for (at, group) in config.groups.iter().enumerate() {
             let theirs = if self.agrees {

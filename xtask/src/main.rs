@@ -17,6 +17,7 @@ mod sim;
 mod story;
 mod test;
 mod tidy;
+mod watchdog;
 mod workspace;
 
 use std::ffi::OsString;
@@ -85,6 +86,8 @@ enum Command {
         #[arg(long, default_value_t = 20)]
         rounds: u32,
     },
+    /// Run the release binary in a virtual machine with a hardware watchdog, which must fire when it must, and only then.
+    Watchdog,
     /// Build the core for a Cortex-M3, without an allocator.
     CoreThumb,
     /// Write those manual pages anew that are made of the program's own tables.
@@ -108,6 +111,7 @@ fn main() -> ExitCode {
         Command::Sim { arguments } => sim::run(&workspace, &arguments),
         Command::Planted { arguments } => planted::run(&workspace, &arguments),
         Command::Story { rounds } => story::run(&workspace, rounds),
+        Command::Watchdog => watchdog::run(&workspace),
         Command::CoreThumb => core_thumb::run(&workspace),
         Command::Man => man::run(&workspace),
         Command::Lint => lint::run(&workspace),

@@ -107,6 +107,8 @@ impl Node {
 impl Member {
     fn hash_future(&self, now: Instant, started: Instant, config: &Config, hasher: &mut impl Hasher) {
         let Self {
+            // Part of the configuration.
+            kind: _,
             freshness,
             presence,
             silent_since,

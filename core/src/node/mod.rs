@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 pub use pings::PingState;
 pub use reconfigure::ReconfigureError;
 
-use crate::config::Config;
+use crate::config::{Config, MemberKind};
 use crate::effect::{Effect, Effects};
 use crate::group::{Activity, Group};
 use crate::ids::{Generation, GroupIndex, JobId, LinkIndex, MemberIndex, PingIndex, Sequence};
@@ -87,7 +87,7 @@ impl Node {
     /// first step. The first step should be an [`Input::Tick`].
     #[must_use]
     pub fn new(config: Config, keys: KeyRing, generation: Generation, now: Instant) -> Self {
-        let members = config.members().map(|_| Member::new(&config, now)).collect();
+        let members = config.members().map(|at| Member::new(&config, config.kind(at), now)).collect();
         let groups = config.groups().map(|_| Group::new()).collect();
         let pings = pings::Pings::new(usize::from(config.pings), now);
         let majority = quorum::Majority::new(config.policy.quorum);
@@ -183,6 +183,7 @@ impl Node {
         }
         let initial_time_over = now >= self.started + self.config.intervals.initdead;
         let known = |member: &Member| match member.presence {
+            _ if member.kind == MemberKind::Witness => true,
             Presence::Alive => member.hears_us || initial_time_over,
             Presence::Dead | Presence::Left => true,
             Presence::Unheard => false,

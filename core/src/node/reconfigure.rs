@@ -76,9 +76,11 @@ impl Node {
             }
         }
         let votes_end = self.ballots.shorten(now, config.intervals.deadtime);
-        let kept = |member: &crate::config::MemberConfig| {
-            let known = self.config.member(member.id).map(|at| self.members[usize::from(at.0)].clone());
-            let mut member = known.unwrap_or_else(|| Member::new(&config, now));
+        let kept = |member_config: &crate::config::MemberConfig| {
+            let known =
+                self.config.member(member_config.id).map(|at| self.members[usize::from(at.0)].clone());
+            let mut member = known.unwrap_or_else(|| Member::new(&config, member_config.kind, now));
+            member.kind = member_config.kind;
             // Reports are in the order of the old configuration. The next heartbeat brings them in that of the new one;
             // where none will come, the last word stands.
             member.reports = match member.presence {

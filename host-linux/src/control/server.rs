@@ -115,7 +115,8 @@ impl Server {
                 return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
             }
             let listener = UnixListener::bind(&temporary)?;
-            let readers = Group::from_name(READERS)?.map(|group| group.gid);
+            // An error is one more way to say that there is no such group (getgrnam(3)), for example without /etc/group.
+            let readers = Group::from_name(READERS).ok().flatten().map(|group| group.gid);
             restrict(&temporary, readers)?;
             fs::rename(&temporary, path)?;
             Ok(listener)

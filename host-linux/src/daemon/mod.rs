@@ -6,6 +6,7 @@ mod core_config;
 mod descriptors;
 mod effects;
 mod fences;
+mod inherited;
 mod options;
 mod programs;
 mod real_time;
@@ -61,12 +62,7 @@ const MEDIA_STEP: usize = 100;
 /// Runs the daemon until it is told to stop.
 #[must_use]
 pub fn run(options: Options) -> ExitCode {
-    // The original's: what scripts create is readable.
-    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
-    // A careless parent may have left signals blocked; without SIGCHLD no job would ever end. It cannot fail: the
-    // arguments are constants.
-    let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
-    descriptors::keep_from_children();
+    inherited::clean_up();
     match startup::start(options) {
         Ok(daemon) => daemon.run(),
         Err(code) => code,

@@ -1,6 +1,5 @@
-//! Real-time scheduling and locked memory, so that heartbeats go out while the machine is drowning in work. Beside the
-//! watchdog's device the one module of the host with `unsafe`: nix has no call for the scheduler, and none that is safe
-//! for `madvise`.
+//! Real-time scheduling and locked memory, so that heartbeats go out while the machine is drowning in work. A
+//! module with `unsafe`: nix has no call for the scheduler, and none that is safe for `madvise`.
 
 use std::io;
 use std::ptr::NonNull;
@@ -11,11 +10,15 @@ use nix::sys::mman::{MlockAllFlags, MmapAdvise, madvise, mlockall};
 /// The original's default: the lowest real-time priority.
 const LOWEST: u8 = 1;
 
-/// Becomes real-time with priority `priority` (0: the lowest) and locks memory as it is first used. Children start
-/// with normal scheduling.
+/// Where the kernel reads whom to kill when memory runs out, and what it finds there of one that it must spare: a
+/// machine whose cluster software is killed runs its services on while others take them over.
+const OOM_SCORE: (&str, &str) = ("/proc/self/oom_score_adj", "-1000");
+
+/// Becomes real-time with priority `priority` (0: the lowest), locks memory as it is first used, and is spared when the
+/// kernel runs out of memory. Children start with normal scheduling.
 ///
 /// # Errors
-/// What the system answered, as one sentence for each of the two steps that did not work.
+/// What the system answered, as one sentence for each of the three steps that did not work.
 pub(super) fn engage(priority: u8) -> Vec<String> {
     let mut problems = Vec::new();
     forget_code_of_the_start();
@@ -26,6 +29,13 @@ pub(super) fn engage(priority: u8) -> Vec<String> {
     }
     if let Err(cause) = schedule(priority.max(LOWEST)) {
         problems.push(format!("Cannot get real-time priority {}: {cause}", priority.max(LOWEST)));
+    }
+    let (path, spared) = OOM_SCORE;
+    // A container may have the right to all but this: there it dies as others do.
+    if let Err(cause) = std::fs::write(path, spared)
+        && cause.kind() != io::ErrorKind::PermissionDenied
+    {
+        problems.push(format!("Cannot be spared when memory runs out: {path}: {cause}"));
     }
     problems
 }

@@ -185,10 +185,14 @@ impl Media {
         self.links.get(link).map(Link::counters)
     }
 
-    /// The links on which something waits to be read, and the bytes that were read from each so far.
+    /// The links on which something waits to be read, and how much was read from each so far: a figure that grows with
+    /// everything that is read, also with empty datagrams.
     pub fn waiting(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
         let waiting = self.links.iter().enumerate().filter(|(_, link)| link.is_waiting());
-        waiting.map(|(at, link)| (at, link.counters().bytes_in))
+        waiting.map(|(at, link)| {
+            let counters = link.counters();
+            (at, counters.bytes_in + counters.malformed)
+        })
     }
 
     /// Whether a link is open at present.

@@ -2,7 +2,7 @@
 //! What it is for is known to those who start it; which children there are, to `children.rs`.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -146,6 +146,7 @@ impl Child {
             }
             other => other?,
         };
+        spare_no_child(process.id());
         let group = Pid::from_raw(i32::try_from(process.id()).map_err(io::Error::other)?);
         let receivers =
             [process.stdout.take().map(Receiver::from), process.stderr.take().map(Receiver::from)];
@@ -352,6 +353,16 @@ fn natural_end(status: ExitStatus) -> End {
     match (status.code(), status.signal()) {
         (Some(code), _) => End::Exited(code),
         (None, signal) => End::Signalled(signal.unwrap_or_default()),
+    }
+}
+
+/// The kernel spares the daemon when memory runs out. A service that was started by it is killed like any other.
+fn spare_no_child(pid: u32) {
+    let path = |process: &str| format!("/proc/{process}/oom_score_adj");
+    let inherited = fs::read_to_string(path("self")).unwrap_or_default();
+    if inherited.starts_with('-') {
+        // It may have ended already.
+        let _ = fs::write(path(&pid.to_string()), "0");
     }
 }
 

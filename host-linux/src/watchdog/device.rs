@@ -1,5 +1,5 @@
-//! The watchdog device of Linux, as its ioctls have it. It judges nothing. Beside real-time scheduling the one module of
-//! the host with `unsafe`: nix has macros for ioctls, and what they make is unsafe to call.
+//! The watchdog device of Linux, as its ioctls have it. It judges nothing. A module with `unsafe`: nix has macros for ioctls,
+//! and what they make is unsafe to call.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

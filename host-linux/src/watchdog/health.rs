@@ -1,4 +1,4 @@
-//! Whether the main loop does its work. It is healthy while since the last time it was asked everything was done that was
+//! Whether the main loop does its work. It is healthy while since it was last judged everything was done that was
 //! due then, and something was read from every medium on which something waited then. A loop that merely turns is not.
 
 use std::time::{Duration, Instant};
@@ -15,30 +15,48 @@ pub(crate) enum Neglect {
     },
 }
 
-/// What was to be done when it was last asked.
-#[derive(Debug, Default)]
+/// The loop is judged by what it does in this time at least: in a flood, and while the rest of a frame is under way, what
+/// has come may wait for a while.
+const LEAST: Duration = Duration::from_millis(100);
+
+/// What was to be done when it was last judged.
+#[derive(Debug)]
 pub(crate) struct Health {
-    asked: Option<Instant>,
-    /// The links on which something waited, with the bytes that had been read from each.
+    judged: Option<Instant>,
+    verdict: Result<(), Neglect>,
+    /// The links on which something waited, with what had been read from each.
     waiting: Vec<(usize, u64)>,
 }
 
+impl Default for Health {
+    fn default() -> Self {
+        Self { judged: None, verdict: Ok(()), waiting: Vec::new() }
+    }
+}
+
 impl Health {
-    /// Judges the loop by its earliest deadline, and by the links on which something waits with the bytes that were read
-    /// from each so far.
+    /// Judges the loop by its earliest deadline, and by the links on which something waits with what was read from each so
+    /// far.
     pub(crate) fn judge(
         &mut self,
         now: Instant,
         deadline: Instant,
         waiting: impl Iterator<Item = (usize, u64)>,
     ) -> Result<(), Neglect> {
-        let before = std::mem::replace(&mut self.waiting, waiting.collect());
-        let asked = self.asked.replace(now);
-        if asked.is_some_and(|asked| deadline < asked) {
-            return Err(Neglect::Overdue(now.saturating_duration_since(deadline)));
+        if self.judged.is_some_and(|judged| now < judged + LEAST) {
+            return self.verdict;
         }
+        let before = std::mem::replace(&mut self.waiting, waiting.collect());
+        let judged = self.judged.replace(now);
         let unread = self.waiting.iter().find(|link| before.contains(link));
-        unread.map_or(Ok(()), |(link, _)| Err(Neglect::Unread { link: *link }))
+        self.verdict = match (judged, unread) {
+            (Some(judged), _) if deadline < judged => {
+                Err(Neglect::Overdue(now.saturating_duration_since(deadline)))
+            }
+            (_, Some((link, _))) => Err(Neglect::Unread { link: *link }),
+            _ => Ok(()),
+        };
+        self.verdict
     }
 }
 
@@ -95,6 +113,21 @@ mod tests {
         assert_eq!(spinning.ask(due, &[]), Ok(()), "it may be done in this very turn");
         assert_eq!(spinning.ask(due, &[]), Err(Neglect::Overdue(2 * KEEPALIVE)));
         assert_eq!(spinning.ask(spinning.now, &[]), Ok(()), "due since the last time");
+    }
+
+    #[test]
+    fn what_waits_for_a_moment_is_not_neglected() {
+        let mut quick = Loop::new();
+        let mut ask = |millis, waiting| {
+            quick.now += Duration::from_millis(millis);
+            quick.health.judge(quick.now, quick.now, [waiting].into_iter())
+        };
+        assert_eq!(ask(0, (0, 5)), Ok(()));
+        assert_eq!(ask(10, (0, 5)), Ok(()));
+        let neglect = Err(Neglect::Unread { link: 0 });
+        assert_eq!(ask(90, (0, 5)), neglect);
+        assert_eq!(ask(10, (0, 5)), neglect, "the verdict lasts until the next");
+        assert_eq!(ask(90, (0, 6)), Ok(()));
     }
 
     /// Nothing was overdue when it stopped: the device says whether it was away for too long.

@@ -20,7 +20,7 @@ const BAUD: u32 = 19_200;
 /// Names under which the program is called too.
 const NAMES: [&str; 4] = ["heartbeat", "cl_status", "hb_standby", "hb_takeover"];
 
-/// Two hosts, their cables, and the world as their client. When it is lost before [`Cluster::finish`], it reports
+/// Two hosts or more, their cables, and the world as their client. When it is lost before [`Cluster::finish`], it reports
 /// all that helps to understand why.
 #[derive(Debug)]
 pub struct Cluster {
@@ -28,7 +28,9 @@ pub struct Cluster {
     pub ha1: Node,
     /// The second host.
     pub ha2: Node,
-    /// The null-modem cable between them.
+    /// The hosts beyond these two.
+    pub others: Vec<Node>,
+    /// The null-modem cable between the first two.
     pub cable: NullModem,
     /// What it was built from.
     pub plan: Plan,
@@ -46,6 +48,10 @@ impl Cluster {
     /// What the lab cannot do.
     pub fn build(mut world: World, plan: Plan) -> Result<Self> {
         let (mut ha1, mut ha2) = (world.host("ha1")?, world.host("ha2")?);
+        let mut others = Vec::new();
+        for name in plan.names().skip(2) {
+            others.push(world.host(&name)?);
+        }
         let mut lans = vec![world.switch("lan", "10.77.1.0/24")?];
         if plan.second_lan {
             lans.push(world.switch("lan2", "10.77.2.0/24")?);
@@ -53,6 +59,7 @@ impl Cluster {
         for lan in &mut lans {
             lan.connect(&mut ha1)?;
             lan.connect(&mut ha2)?;
+            others.iter_mut().try_for_each(|host| lan.connect(host).map(drop))?;
         }
         let cable = world.null_modem(&mut ha1, &mut ha2, BAUD)?;
         let mut disk = None;
@@ -60,6 +67,7 @@ impl Cluster {
             let shared = world.shared_disk(plan.disk_megabytes)?;
             shared.attach(&mut ha1)?;
             shared.attach(&mut ha2)?;
+            others.iter_mut().try_for_each(|host| shared.attach(host))?;
             disk = Some(Arc::new(shared));
         }
         let mut power = None;
@@ -67,11 +75,13 @@ impl Cluster {
             let switch = world.power_switch()?;
             fencing::install(&switch, &mut ha1)?;
             fencing::install(&switch, &mut ha2)?;
+            others.iter_mut().try_for_each(|host| fencing::install(&switch, host))?;
             power = Some(switch);
         }
         let watch = Watch::begin().map_err(Error::io("start a thread"))?;
         let (ha1, ha2) = (Node::new(ha1), Node::new(ha2));
-        let mut cluster = Self { ha1, ha2, cable, plan, disk, power, lans, watch, finished: false };
+        let others = others.into_iter().map(Node::new).collect();
+        let mut cluster = Self { ha1, ha2, others, cable, plan, disk, power, lans, watch, finished: false };
         cluster.write_files()?;
         for node in cluster.nodes_mut() {
             node.boot()?;
@@ -83,13 +93,13 @@ impl Cluster {
     }
 
     /// The hosts.
-    pub fn nodes(&self) -> [&Node; 2] {
-        [&self.ha1, &self.ha2]
+    pub fn nodes(&self) -> Vec<&Node> {
+        [&self.ha1, &self.ha2].into_iter().chain(&self.others).collect()
     }
 
     /// The hosts.
-    pub fn nodes_mut(&mut self) -> [&mut Node; 2] {
-        [&mut self.ha1, &mut self.ha2]
+    pub fn nodes_mut(&mut self) -> Vec<&mut Node> {
+        [&mut self.ha1, &mut self.ha2].into_iter().chain(&mut self.others).collect()
     }
 
     /// One host.
@@ -135,7 +145,7 @@ impl Cluster {
     /// # Errors
     /// There is none.
     pub fn guard_disk(&self) -> Result<database::Guard> {
-        let hosts = self.nodes().map(|node| node.name().to_owned()).to_vec();
+        let hosts = self.nodes().iter().map(|node| node.name().to_owned()).collect();
         database::Guard::begin(Arc::clone(self.disk()?), hosts)
     }
 
@@ -166,16 +176,15 @@ impl Cluster {
         Ok(self.cable.cut_direction(&node.host)?)
     }
 
-    /// Starts both daemons.
+    /// Starts all daemons.
     ///
     /// # Errors
     /// They cannot be started.
     pub fn start(&mut self) -> Result<()> {
-        self.ha1.start()?;
-        self.ha2.start()
+        self.nodes_mut().into_iter().try_for_each(Node::start)
     }
 
-    /// Starts both daemons, and waits until every group is where it belongs.
+    /// Starts all daemons, and waits until every group is where it belongs.
     ///
     /// # Errors
     /// As [`Cluster::settled`].
@@ -264,7 +273,7 @@ impl Cluster {
     /// A record cannot be understood.
     pub fn moves(&self) -> Result<Vec<Vec<String>>> {
         let groups = self.plan.groups.iter();
-        groups.flat_map(|group| self.nodes().map(|node| node.moves(group))).collect()
+        groups.flat_map(|group| self.nodes().into_iter().map(|node| node.moves(group))).collect()
     }
 
     /// The times in which two hosts ran the same service.
@@ -393,8 +402,8 @@ impl Cluster {
     }
 
     fn report(&self) -> String {
-        let reports = self.nodes().map(Node::report);
-        format!("{}---- double runs: {:?}\n", reports.concat(), self.double_runs())
+        let reports: String = self.nodes().into_iter().map(Node::report).collect();
+        format!("{reports}---- double runs: {:?}\n", self.double_runs())
     }
 }
 

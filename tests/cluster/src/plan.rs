@@ -90,6 +90,7 @@ pub struct Plan {
     pub(crate) groups: Vec<Group>,
     pub(crate) second_lan: bool,
     pub(crate) disk_megabytes: u32,
+    pub(crate) hosts: usize,
 }
 
 impl Default for Plan {
@@ -112,6 +113,7 @@ impl Default for Plan {
             groups: vec![Group::web("ha1")],
             second_lan: false,
             disk_megabytes: 16,
+            hosts: 2,
         }
     }
 }
@@ -196,13 +198,26 @@ impl Plan {
         self
     }
 
+    /// With so many hosts. The null-modem cable joins the first two, so the media have to do without.
+    #[must_use]
+    pub fn hosts(mut self, hosts: usize) -> Self {
+        self.hosts = hosts;
+        self
+    }
+
+    /// The names of the hosts.
+    pub(crate) fn names(&self) -> impl Iterator<Item = String> {
+        (1..=self.hosts).map(|number| format!("ha{number}"))
+    }
+
     /// `ha.cf` for a host whose peer has this number.
     #[must_use]
     pub fn ha_cf(&self, peer: u8) -> String {
         let directives = self.directives.iter().map(|(name, value)| format!("{name} {value}\n"));
         let media = self.media.iter().map(|line| line.replace("{peer}", &peer.to_string()) + "\n");
         let devices = self.devices.iter().map(|device| format!("stonith_host * {device}\n"));
-        directives.chain(media).chain(devices).chain(["node ha1 ha2\n".to_owned()]).collect()
+        let nodes = self.names().collect::<Vec<_>>().join(" ");
+        directives.chain(media).chain(devices).chain([format!("node {nodes}\n")]).collect()
     }
 }
 

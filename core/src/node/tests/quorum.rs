@@ -1,8 +1,8 @@
 //! Majority and watchdog: who may run groups when a cluster of three falls apart.
 
 use super::world::{DEADTIME, INITDEAD, Setting, World};
-use crate::config::{Quorum, StopFailure};
-use crate::ids::{GroupIndex, LinkIndex};
+use crate::config::{ConfigError, MemberKind, Quorum, StopFailure};
+use crate::ids::{GroupIndex, LinkIndex, MemberIndex};
 use crate::input::{Command, Input, Scope};
 use crate::message::{GroupState, Phase};
 use crate::notice::{Notice, ReleaseCause};
@@ -174,6 +174,86 @@ fn orders_do_not_overrule_the_majority() {
     world.order(2, 1, Command::Takeover(Scope::All));
     world.run(3 * DEADTIME);
     assert_eq!(world.owners(0), [0]);
+}
+
+/// ha1, ha2, and a witness that knows nothing of groups.
+fn with_witness() -> Setting {
+    Setting { nodes: std::vec!["ha1", "ha2", "witness"], witness: Some("witness"), ..three() }
+}
+
+#[test]
+fn with_a_witness_one_of_two_nodes_goes_on() {
+    for holder in [0, 1] {
+        let mut world = World::started(&with_witness());
+        assert_eq!(world.owners(0), [0]);
+        world.power_cut(holder);
+        world.run_for(4 * WATCHDOG, |world| world.owners(0) == [1 - holder]).expect("the other runs it");
+        assert!(!world.said(1 - holder, |notice| *notice == Notice::QuorumLost));
+        world.run(2 * WATCHDOG);
+        world.boot(holder);
+        world.run(INITDEAD + 4 * DEADTIME);
+        assert_eq!(world.owners(0), [0], "auto_failback");
+        let differ = |notice: &Notice| matches!(notice, Notice::ConfigurationDiffers { .. });
+        assert!((0..3).all(|host| !world.said(host, differ)), "a witness knows no groups");
+    }
+}
+
+#[test]
+fn one_of_two_nodes_that_even_the_witness_does_not_hear_stops() {
+    let mut world = World::started(&with_witness());
+    cut_off(&mut world, 0);
+    world.run_for(2 * DEADTIME, |world| world.owners(0).is_empty()).expect("ha1 stops");
+    world.run_for(2 * WATCHDOG, |world| world.owners(0) == [1]).expect("ha2 takes over");
+    assert_eq!(world.hosts[0].watchdog_fired, 0, "it had stopped in time");
+}
+
+#[test]
+fn two_nodes_that_both_hear_the_witness_take_nothing_from_each_other() {
+    let mut world = World::started(&with_witness());
+    world.cut(0, 1);
+    world.cut(1, 0);
+    world.run(4 * WATCHDOG);
+    assert_eq!(world.owners(0), [0]);
+}
+
+/// Nobody waits for a witness, and its end changes nothing while both nodes are there.
+#[test]
+fn two_nodes_do_without_the_witness() {
+    let mut world = World::new(&with_witness());
+    world.boot(0);
+    world.boot(1);
+    world.run(2 * DEADTIME);
+    assert_eq!(world.owners(0), [0], "before the initial dead time of the witness is over");
+    world.run(2 * INITDEAD);
+    world.order(0, 1, Command::Standby(Scope::All));
+    world.run(DEADTIME);
+    assert_eq!(world.owners(0), [1]);
+    assert!(!world.said(0, |notice| matches!(notice, Notice::Fencing { .. })));
+}
+
+/// Even where dead members are fenced: a witness cannot be.
+#[test]
+fn a_dead_witness_is_not_fenced() {
+    let mut world = World::started(&Setting { fencing: true, watchdog: None, ..with_witness() });
+    world.power_cut(2);
+    world.run(2 * DEADTIME);
+    world.order(0, 1, Command::Standby(Scope::All));
+    world.run(2 * DEADTIME);
+    assert_eq!(world.owners(0), [1]);
+    assert!((0..2).all(|host| !world.said(host, |notice| matches!(notice, Notice::Fencing { .. }))));
+}
+
+#[test]
+fn a_witness_cannot_be_preferred_and_must_be_a_member() {
+    let config = three().config("ha2");
+    let group = crate::ids::GroupIndex(0);
+    assert_eq!(config.clone().with_witness("ha1"), Err(ConfigError::PreferredWitness(group)));
+    assert_eq!(config.clone().with_witness("ha4"), Err(ConfigError::NotAMember));
+    let config = config.with_witness("HA3").unwrap();
+    assert_eq!(
+        [0, 1, 2].map(|at| config.kind(MemberIndex(at))),
+        [MemberKind::Node, MemberKind::Node, MemberKind::Witness]
+    );
 }
 
 /// The rules of quorum do not depend on it: who is heard by anybody is alive.

@@ -104,6 +104,8 @@ impl Weather {
 #[derive(Clone)]
 pub(super) struct Setting {
     pub(super) nodes: Vec<&'static str>,
+    /// The one of them that is a witness.
+    pub(super) witness: Option<&'static str>,
     pub(super) groups: Vec<(&'static str, &'static str)>,
     pub(super) auto_failback: bool,
     pub(super) fencing: bool,
@@ -123,6 +125,7 @@ impl Default for Setting {
     fn default() -> Self {
         Self {
             nodes: std::vec!["ha1", "ha2"],
+            witness: None,
             groups: std::vec![("ha1", "10.0.0.46 httpd")],
             auto_failback: true,
             fencing: false,
@@ -140,12 +143,13 @@ impl Default for Setting {
 impl Setting {
     pub(super) fn config(&self, this: &str) -> Config {
         let millis = Duration::from_millis;
-        Config::new(&Parts {
+        let groups = if self.witness == Some(this) { &[][..] } else { &self.groups };
+        let config = Config::new(&Parts {
             cluster: "linux-ha",
             nodes: &self.nodes,
             this,
-            groups: &self.groups,
-            monitors: &std::vec![millis(self.monitor); self.groups.len()],
+            groups,
+            monitors: &std::vec![millis(self.monitor); groups.len()],
             intervals: Intervals {
                 keepalive: millis(KEEPALIVE),
                 deadtime: millis(DEADTIME),
@@ -165,7 +169,11 @@ impl Setting {
             links: usize::from(LINKS),
             pings: self.pings,
         })
-        .unwrap()
+        .unwrap();
+        match self.witness {
+            Some(name) => config.with_witness(name).unwrap(),
+            None => config,
+        }
     }
 }
 

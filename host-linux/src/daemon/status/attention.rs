@@ -84,9 +84,14 @@ fn waits_for(view: &View<'_>, at: GroupIndex, from: Sequence) -> Option<String> 
                         format!("for {name}, which another node hears")
                     }
                     (Presence::Dead, _) if view.node.config().policy().quorum == Quorum::Majority => {
-                        match (member.generation(), member.watchdog()) {
-                            (Some(_), None) => format!("for {name} to come back, since no watchdog ends it"),
-                            _ => format!("until the watchdog of {name} must have fired"),
+                        // One that was never heard is taken to have what this node has.
+                        let has_watchdog = match member.generation() {
+                            Some(_) => member.watchdog().is_some(),
+                            None => view.extra.watchdog_armed.is_some(),
+                        };
+                        match has_watchdog {
+                            true => format!("until the watchdog of {name} must have fired"),
+                            false => format!("for {name} to come back, since no watchdog ends it"),
                         }
                     }
                     (_, GroupState::Idle) => format!("for the answer of {name}"),

@@ -13,9 +13,11 @@ mod flood;
 mod network;
 mod ownership;
 mod programs;
+mod quorum;
 mod record;
 mod start;
 mod story;
+mod surroundings;
 
 use heartline_lab::{World, dispatch, world};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -99,6 +101,14 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
     flood:
         a_flood_delays_no_heartbeat_and_no_takeover
         a_cluster_starts_in_a_flood;
+    quorum:
+        one_of_three_stops_and_two_go_on
+        two_of_five_stop_and_three_go_on
+        the_majority_takes_over_what_it_has_fenced
+        the_last_of_three_runs_nothing;
+    surroundings:
+        an_agent_starts_with_clean_surroundings
+        the_daemon_is_real_time_and_locked;
     files:
         every_error_of_bad_files_is_named
         keys_that_others_can_read_are_refused

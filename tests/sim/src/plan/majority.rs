@@ -13,7 +13,7 @@ const PURPOSE: u64 = 5;
 /// frame would cost the majority.
 const KEEPALIVES: u64 = 4;
 
-/// Lets some clusters ask for a majority, with watchdogs, or with fencing, or with both.
+/// Lets some clusters ask for a majority, with watchdogs, with fencing, with both, or with neither.
 pub(super) fn ask_for(seed: u64, settings: &mut Settings) {
     let mut dice = Dice::branch(seed, PURPOSE, 0);
     if settings.hosts.len() < 3 || !dice.permille(700) {
@@ -29,6 +29,10 @@ pub(super) fn ask_for(seed: u64, settings: &mut Settings) {
         intervals.warntime = Duration::from_micros(intervals.deadtime.micros() / 2);
         intervals.initdead = intervals.initdead.max(intervals.deadtime.times(2));
         intervals.deadping = intervals.deadtime;
+    }
+    // Where nothing makes sure that a dead node runs nothing, its groups wait for it.
+    if !settings.policy.fencing && dice.permille(100) {
+        return;
     }
     let deadtime = settings.longest(|intervals| intervals.deadtime);
     if !settings.policy.fencing || dice.permille(500) {

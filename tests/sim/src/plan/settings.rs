@@ -202,6 +202,12 @@ impl Settings {
         self.policy.fencing || self.policy.quorum != Quorum::Off
     }
 
+    /// Whether the groups of a host that died are taken over: with quorum, not without a proof that they ended with it.
+    #[must_use]
+    pub fn takes_over(&self) -> bool {
+        self.policy.quorum == Quorum::Off || self.policy.fencing || self.watchdog.is_some()
+    }
+
     /// Whether a group that cannot be stopped makes its host reboot.
     #[must_use]
     pub fn reboots_on_stop_failure(&self) -> bool {

@@ -211,7 +211,7 @@ impl World {
                         .all(|group| node.group_here(group).is_some_and(|group| !group.failed_here()))
                 })
         });
-        if !(quiet && rested && untroubled) {
+        if !(quiet && rested && untroubled && self.plan.settings.takes_over()) {
             return None;
         }
         let runs = |group: &usize| self.hosts[host].services[*group].presence == Presence::Running;
