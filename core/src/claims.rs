@@ -6,6 +6,7 @@ use crate::ids::{GroupIndex, Sequence};
 use crate::member::{Member, Presence};
 use crate::message::GroupState;
 use crate::planted::{Bug, planted};
+use crate::time::Instant;
 
 /// What one other member means for a claim of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +61,7 @@ pub(crate) fn grant(
     member: &Member,
     group: GroupIndex,
     from: Sequence,
+    now: Instant,
     absence: Absence,
     policy: &Policy,
 ) -> Grant {
@@ -69,7 +71,9 @@ pub(crate) fn grant(
         Presence::Left => Grant::Left,
         Presence::Alive => {
             let has_heard = member.confirmed.is_some_and(|confirmed| confirmed >= from);
-            let acknowledged = (member.hears_us && has_heard) || planted(Bug::ClaimUnheard);
+            // An answer that was under way for too long: it may hold us for dead by now, and take what we want.
+            let is_current = member.vote_ends.is_some_and(|end| now < end);
+            let acknowledged = (member.hears_us && has_heard && is_current) || planted(Bug::ClaimUnheard);
             let state = member.report(group).state;
             let holds_nothing = state == GroupState::Idle
                 || (planted(Bug::StoppingIsIdle) && state == GroupState::Stopping)

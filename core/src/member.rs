@@ -83,7 +83,8 @@ pub struct Member {
     pub(crate) hears: u16,
     /// The time-out of its armed watchdog, as it last said.
     pub(crate) watchdog: Option<Duration>,
-    /// Until when it is a vote for our majority.
+    /// Until when it surely does not hold us for dead: so long it is a vote for our majority, and its acknowledgement of a
+    /// claim is worth something.
     pub(crate) vote_ends: Option<Instant>,
     /// Since when it cannot have had a majority; kept only where quorum is asked for.
     pub(crate) absent_since: Option<Instant>,

@@ -130,7 +130,7 @@ impl Node {
             watchdog_has_fired: planted(Bug::WatchdogNotAwaited)
                 || self.watchdog_has_fired_at(member).is_some_and(|at| now >= at),
         };
-        claims::grant(member, group, from, absence, &self.config.policy)
+        claims::grant(member, group, from, now, absence, &self.config.policy)
     }
 
     fn start(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {

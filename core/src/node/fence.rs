@@ -156,12 +156,11 @@ impl Node {
         .collect()
     }
 
-    /// The frame that is about to leave tells these members.
+    /// The frame that is about to leave tells these members, and not the others: what those confirm later tells nothing.
     pub(super) fn note_told(&mut self, members: u16) {
         for (at, member) in (0u8..).zip(&mut self.members) {
-            if members & 1 << at != 0 && member.told_from.is_none() {
-                member.told_from = Some(self.sequence);
-            }
+            let told = members & 1 << at != 0;
+            member.told_from = member.told_from.or(Some(self.sequence)).filter(|_| told);
         }
     }
 

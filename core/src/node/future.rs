@@ -72,7 +72,8 @@ impl Node {
                 member.hash_votes(now, hasher);
             }
             for awaited in self.awaited_frames() {
-                member.confirmed.is_some_and(|confirmed| confirmed >= awaited).hash(hasher);
+                let confirmed = member.confirmed.is_some_and(|confirmed| confirmed >= awaited);
+                confirmed.then(|| member.vote_ends.map(left)).hash(hasher);
             }
         }
         for (at, group) in self.config.groups().zip(groups) {

@@ -122,6 +122,23 @@ fn what_is_not_confirmed_is_told_again() {
     assert_eq!(world.node(0).members[1].untold, None);
 }
 
+/// It is held for dead again before it hears us, and the frames of that time do not tell.
+#[test]
+fn what_was_told_in_vain_is_told_again_after_a_silence() {
+    let mut world = World::started(&delayed(Setting::default()));
+    assert_eq!(race(&mut world), (true, false));
+    world.cuts.clear();
+    world.cut(0, 1);
+    world.boot(1);
+    world.run(DEADTIME / 2);
+    world.cut(1, 0);
+    world.fencing_works = false;
+    world.run(2 * DEADTIME);
+    world.cuts.clear();
+    world.run(2 * DEADTIME);
+    assert!(world.said(1, |notice| matches!(notice, Notice::WasFenced { .. })));
+}
+
 #[test]
 fn a_device_that_lied_is_found_out_when_its_victim_speaks() {
     let mut world = World::started(&delayed(Setting::default()));
