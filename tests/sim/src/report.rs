@@ -32,8 +32,6 @@ pub struct Statistics {
     pub blackouts: u64,
     /// Fencing devices that said they did what they did not.
     pub lies: u64,
-    /// Hosts shot by one that was without power itself by then: both shot.
-    pub races: u64,
     /// Reboots that nodes ordered of themselves.
     pub reboots: u64,
     /// Resets by watchdogs.
@@ -60,7 +58,6 @@ impl Statistics {
         self.fenced += other.fenced;
         self.blackouts += other.blackouts;
         self.lies += other.lies;
-        self.races += other.races;
         self.reboots += other.reboots;
         self.resets += other.resets;
         self.crashes += other.crashes;
@@ -143,7 +140,6 @@ impl fmt::Display for Summary {
         writeln!(f, "fences done             {:>12}", figures.fenced)?;
         writeln!(f, "fences of each other    {:>12}", figures.blackouts)?;
         writeln!(f, "fences that were lies   {:>12}", figures.lies)?;
-        writeln!(f, "both shot at once       {:>12}", figures.races)?;
         writeln!(f, "reboots of themselves   {:>12}", figures.reboots)?;
         writeln!(f, "resets by watchdogs     {:>12}", figures.resets)?;
         writeln!(f, "crashes                 {:>12}", figures.crashes)?;

@@ -84,3 +84,27 @@ fn a_shorter_dead_time_shortens_the_votes() {
     ];
     keeps_all_promises(&settings, &faults);
 }
+
+/// Words that are longer under way than a dead time: whoever is told by one that it may start is held for dead by then.
+#[test]
+fn an_old_acknowledgement_starts_nothing() {
+    let mut settings = pair();
+    settings.policy.auto_failback = true;
+    for host in &mut settings.hosts {
+        host.intervals = Intervals {
+            keepalive: Duration::from_millis(500),
+            deadtime: Duration::from_millis(1_250),
+            warntime: Duration::from_millis(625),
+            ..host.intervals
+        };
+    }
+    let weather = Fault::Weather {
+        link: 0,
+        loss: 300,
+        twice: 0,
+        delay: 1_500 * MILLISECOND,
+        corrupt: 0,
+        lasts: 300 * SECOND,
+    };
+    keeps_all_promises(&settings, &[(30, weather)]);
+}

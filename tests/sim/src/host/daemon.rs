@@ -34,6 +34,10 @@ pub(crate) struct Daemon {
     pub(crate) pending: Option<(OrderId, Words)>,
     /// What really reached it, by sender.
     pub(crate) heard: Vec<Option<Heard>>,
+    /// Of each host, the life that it is ending by a fence, or has ended by the last.
+    pub(crate) aims_at: Vec<Option<u32>>,
+    /// Of each host, the life that it has ended by a fence and has not told of yet.
+    pub(crate) owes: Vec<Option<u32>>,
 }
 
 /// The newest genuine frame that a daemon has taken in from another host.

@@ -256,6 +256,7 @@ fn fault(dice: &mut Dice, settings: &Settings, kind: Kind) -> Fault {
             Fault::Order { host, command, times: if dice.permille(50) { 12 } else { 1 } }
         }
         Kind::Stop => Fault::Stop { host, back: lasts },
+        Kind::Shutdown => Fault::Shutdown { back: lasts },
         Kind::Reload => Fault::Reload { host, words: words(dice, group), lasts },
         Kind::PingLost => Fault::PingLost { host, ping: dice.index(settings.pings), lasts },
     }

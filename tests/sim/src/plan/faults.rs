@@ -63,6 +63,8 @@ pub enum Fault {
     Order { host: usize, command: Command, times: u32 },
     /// An operator stops the daemon and starts it again later.
     Stop { host: usize, back: Micros },
+    /// Operators stop all daemons at once, as before the power is switched off, and start them again later.
+    Shutdown { back: Micros },
     /// One host's files change, and change back later.
     Reload { host: usize, words: super::Words, lasts: Micros },
     /// A ping node does not answer a host.
@@ -152,12 +154,13 @@ pub enum Kind {
     Watchdog,
     Order,
     Stop,
+    Shutdown,
     Reload,
     PingLost,
 }
 
 /// All kinds, in the order of their numbers.
-pub const KINDS: [Kind; 23] = [
+pub const KINDS: [Kind; 24] = [
     Kind::Cut,
     Kind::Sever,
     Kind::Isolate,
@@ -179,6 +182,7 @@ pub const KINDS: [Kind; 23] = [
     Kind::Watchdog,
     Kind::Order,
     Kind::Stop,
+    Kind::Shutdown,
     Kind::Reload,
     Kind::PingLost,
 ];
@@ -209,6 +213,7 @@ impl Fault {
             Self::Watchdog { .. } => Kind::Watchdog,
             Self::Order { .. } => Kind::Order,
             Self::Stop { .. } => Kind::Stop,
+            Self::Shutdown { .. } => Kind::Shutdown,
             Self::Reload { .. } => Kind::Reload,
             Self::PingLost { .. } => Kind::PingLost,
         }

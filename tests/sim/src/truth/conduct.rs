@@ -14,8 +14,11 @@ use heartline_core::time::{Duration, Instant};
 use super::Promise;
 use crate::plan::name;
 
-/// So many heartbeats out of turn the core allows in a row.
+/// So many heartbeats out of turn the core allows within a keepalive.
 const OUT_OF_TURN_MAX: u8 = heartline_core::limits::MAX_UNSCHEDULED - 1;
+
+/// More than all others' claims can ask for.
+const ECHOES_MAX: u8 = OUT_OF_TURN_MAX - 2;
 
 /// What one life of a daemon has done so far; bits by group.
 #[derive(Debug, Default)]
@@ -27,6 +30,8 @@ pub(crate) struct Conduct {
     /// Heartbeats out of turn within the keepalive that began then.
     turn_since: Instant,
     out_of_turn: u8,
+    /// Those of them for which the node noticed nothing.
+    echoes: u8,
 }
 
 impl Conduct {
@@ -35,15 +40,23 @@ impl Conduct {
         self.failed = 0;
     }
 
-    /// A heartbeat leaves. Gives what is wrong about that: so many out of turn are no news but an echo.
-    pub(crate) fn spoke(&mut self, host: usize, now: Instant, keepalive: Duration) -> Option<String> {
+    /// A heartbeat leaves, in a step that noticed something or did not. Gives what is wrong about that: so many out of
+    /// turn for nothing are echoes of echoes.
+    pub(crate) fn spoke(
+        &mut self,
+        host: usize,
+        now: Instant,
+        keepalive: Duration,
+        noticed: bool,
+    ) -> Option<String> {
         let regular = now >= self.spoke_at + keepalive;
         if now >= self.turn_since + keepalive {
-            (self.turn_since, self.out_of_turn) = (now, 0);
+            (self.turn_since, self.out_of_turn, self.echoes) = (now, 0, 0);
         }
         self.out_of_turn = self.out_of_turn.saturating_add(u8::from(!regular));
+        self.echoes = self.echoes.saturating_add(u8::from(!regular && !noticed));
         self.spoke_at = now;
-        (self.out_of_turn >= OUT_OF_TURN_MAX).then(|| format!("{} says more than it has to say", name(host)))
+        (self.echoes >= ECHOES_MAX).then(|| format!("{} says more than it has to say", name(host)))
     }
 
     /// Judges a claim that its own step did not say.

@@ -9,7 +9,7 @@
 
 use heartline_core::Effect;
 use heartline_core::effect::Work;
-use heartline_core::ids::MemberIndex;
+use heartline_core::ids::{Generation, MemberIndex, Sequence};
 use heartline_core::notice::Notice;
 
 use crate::host::Service;
@@ -34,8 +34,15 @@ pub(crate) fn unknown_service(world: &World, host: usize) -> Option<String> {
 pub(crate) fn unheard(world: &World, host: usize, other: usize) -> Option<String> {
     let daemon = world.host(host).daemon.as_ref()?;
     let node = &daemon.node;
-    let believed = node.member(MemberIndex(u8::try_from(other).unwrap_or(u8::MAX)))?.hears_us();
-    let said = daemon.heard[other].map_or(0, |heard| heard.origin.hears[host]);
+    let member = node.member(MemberIndex(u8::try_from(other).unwrap_or(u8::MAX)))?;
+    let newest = daemon.heard[other].map(|heard| heard.origin);
+    // What noise has left of a frame may have been refused.
+    let origin = newest.filter(|origin| {
+        let freshness = member.freshness();
+        freshness.newest() == Some(Sequence(origin.sequence))
+            && freshness.generation() == Some(Generation(origin.generation))
+    })?;
+    let (believed, said) = (member.hears_us(), origin.hears[host]);
     (believed && said != node.generation().0).then(|| {
         format!("{} takes {} to hear it, which did not say so of this life", name(host), name(other))
     })

@@ -3,8 +3,9 @@
 
 use heartline_core::Input;
 use heartline_core::effect::Work;
-use heartline_core::ids::JobId;
+use heartline_core::ids::{JobId, MemberIndex};
 use heartline_core::input::{JobFailure, Outcome};
+use heartline_core::member::Member;
 
 use super::queue::Event;
 use super::{World, a_moment, small};
@@ -127,7 +128,6 @@ impl World {
 
     pub(super) fn shoot(&mut self, victim: usize, by: usize) {
         self.tell(victim, || format!("is shot by {}", name(by)));
-        self.statistics.races += u64::from(self.hosts[by].machine == Machine::Off);
         self.disturb(SECOND);
         let off = self.hosts[victim].dice.between(100 * MILLISECOND, 5 * SECOND);
         if self.hosts[victim].machine != Machine::Off && self.hosts[by].machine == Machine::Off {
@@ -137,6 +137,27 @@ impl World {
             }
         }
         self.lose_power(victim, off);
+    }
+
+    /// A daemon begins to fence a life of another.
+    pub(super) fn aim(&mut self, by: usize, victim: usize) {
+        let Some(daemon) = &mut self.hosts[by].daemon else { return };
+        let life = daemon.node.member(MemberIndex(small(victim))).and_then(Member::generation);
+        daemon.aims_at[victim] = life.map(|life| life.0);
+    }
+
+    /// A daemon holds a fence for done: it owes its victim the reason, while it lives.
+    pub(super) fn owe(&mut self, by: usize, victim: usize) {
+        let spared = self.hosts[victim].spared;
+        let Some(daemon) = &mut self.hosts[by].daemon else { return };
+        daemon.owes[victim] = daemon.aims_at[victim].filter(|_| !spared);
+    }
+
+    /// A node was told that an earlier life of it was ended by a fence.
+    pub(super) fn told(&mut self, by: usize, victim: usize, life: u32) {
+        if let Some(daemon) = &mut self.hosts[by].daemon {
+            daemon.owes[victim].take_if(|owed| *owed <= life);
+        }
     }
 
     pub(super) fn child_ends(&mut self, host: usize, id: u32) {

@@ -137,6 +137,8 @@ impl World {
             in_force: here.words,
             pending: None,
             heard: vec![None; self.plan.settings.hosts.len()],
+            aims_at: vec![None; self.plan.settings.hosts.len()],
+            owes: vec![None; self.plan.settings.hosts.len()],
         }));
         // Of what the files did not name any more when it started, it cannot know.
         let unnamed: Vec<usize> = (0..here.services.len()).filter(|at| here.state(*at).is_none()).collect();

@@ -254,7 +254,7 @@ impl World {
             self.coverage.look_at(host, &daemon.node);
         }
         let mut reasons = truth::Reasons::default();
-        let (mut claims, mut speaks) = (false, false);
+        let (mut claims, mut speaks, mut notices) = (false, false, false);
         for effect in effects.iter() {
             if let Some(what) = reasons.take(&effect) {
                 self.broken(Promise::Known, what);
@@ -269,6 +269,7 @@ impl World {
                 }
                 Effect::Leave => self.outbox.leave = true,
                 Effect::Notice(notice) => {
+                    notices = true;
                     claims |= matches!(notice, Notice::Claiming { .. });
                     self.noticed(host, &notice);
                 }
@@ -279,15 +280,15 @@ impl World {
         if let Some(what) = truth::outvoted(self, host) {
             self.broken(Promise::OneOwner, what);
         }
-        self.judge_speech(host, claims, speaks);
+        self.judge_speech(host, claims, speaks, notices);
     }
 
-    fn judge_speech(&mut self, host: usize, claims: bool, speaks: bool) {
+    fn judge_speech(&mut self, host: usize, claims: bool, speaks: bool, notices: bool) {
         let here = &mut self.hosts[host];
         let Some(daemon) = &mut here.daemon else { return };
         if speaks {
             let keepalive = daemon.node.config().intervals().keepalive;
-            if let Some(what) = daemon.conduct.spoke(host, here.clock.read(self.now), keepalive) {
+            if let Some(what) = daemon.conduct.spoke(host, here.clock.read(self.now), keepalive, notices) {
                 self.broken(Promise::Robust, what);
             }
         } else if let Some(what) = daemon.conduct.unsaid(host).filter(|_| claims) {
@@ -333,7 +334,12 @@ impl World {
                 }
             }
             Notice::Unprotected { .. } => self.statistics.takeovers += 1,
-            Notice::Fenced { .. } => self.statistics.fenced += 1,
+            Notice::Fencing { member, .. } => self.aim(host, usize::from(member.0)),
+            Notice::Fenced { member, .. } => {
+                self.statistics.fenced += 1;
+                self.owe(host, usize::from(member.0));
+            }
+            Notice::WasFenced { by, life, .. } => self.told(usize::from(by.0), host, life),
             _ => {}
         }
     }

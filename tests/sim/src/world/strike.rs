@@ -110,15 +110,11 @@ impl World {
             }
             Fault::Watchdog { host } => self.reset(host),
             Fault::Order { host, command, times } => {
-                (0..times).fold(false, |told, _| self.order(host, command) || told)
+                (0..times).filter(|_| self.order(host, command)).count() > 0
             }
-            Fault::Stop { host, back } => {
-                let told = self.order(host, Command::Leave);
-                if told {
-                    let (when, power) = (self.lasting(back), self.hosts[host].power);
-                    self.queue.push(when, Event::StartDaemon { host: small(host), power });
-                }
-                told
+            Fault::Stop { host, back } => self.stop_daemon(host, back),
+            Fault::Shutdown { back } => {
+                (0..self.hosts.len()).filter(|host| self.stop_daemon(*host, back)).count() > 0
             }
             Fault::Reload { host, words, lasts } => {
                 let until = self.lasting(lasts);
@@ -166,6 +162,15 @@ impl World {
         true
     }
 
+    fn stop_daemon(&mut self, host: usize, back: Micros) -> bool {
+        let told = self.order(host, Command::Leave);
+        if told {
+            let (when, power) = (self.lasting(back), self.hosts[host].power);
+            self.queue.push(when, Event::StartDaemon { host: small(host), power });
+        }
+        told
+    }
+
     fn kill_daemon(&mut self, host: usize, children_die: bool, back: Micros) -> bool {
         if self.hosts[host].daemon.is_none() {
             return false;
@@ -188,7 +193,8 @@ impl World {
         let dies = service.presence == Presence::Running && !service.hidden;
         if dies {
             service.vanish();
-            service.believed = state == Some(GroupState::Running);
+            // A stalled daemon may not know yet that the start has ended.
+            service.believed = matches!(state, Some(GroupState::Starting | GroupState::Running));
         }
         dies
     }
