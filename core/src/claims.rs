@@ -89,17 +89,19 @@ pub(crate) fn grant(
     }
 }
 
-/// Whether a member keeps everybody from a group, since it could not stop it, until an operator acts
-/// (`Command::Cleanup`).
+/// Whether a member keeps everybody from a group until an operator acts: it could not stop it (`Command::Cleanup`), or it
+/// left in maintenance and the group went on running there (`Command::ConfirmDown`, or its return).
 #[must_use]
 pub fn blocks(member: &Member, group: GroupIndex, policy: &Policy) -> bool {
+    // The fence ends what still runs, be it ours or an operator's.
+    let may_last = !policy.fencing && member.fence != Fence::Done;
     let lasts = match member.presence {
         Presence::Alive => true,
-        // The fence ends what still runs, and so does the watchdog, and the reboot of one that could not stop.
+        // So does the watchdog, and the reboot of one that could not stop.
         Presence::Dead => {
-            !policy.fencing && policy.quorum == Quorum::Off && policy.stop_failure == StopFailure::Block
+            may_last && policy.quorum == Quorum::Off && policy.stop_failure == StopFailure::Block
         }
         Presence::Unheard | Presence::Left => false,
     };
-    lasts && member.report(group).state == GroupState::Failed
+    (lasts && member.report(group).state == GroupState::Failed) || (may_last && member.left_running(group))
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::frame::Bytes;
 use crate::ids::{GroupIndex, JobId, MemberIndex, OrderId};
 use crate::limits::{MAX_EFFECTS, MAX_NOTICES};
+use crate::maintenance::Maintenance;
 use crate::notice::Notice;
 
 /// One thing to do.
@@ -37,6 +38,8 @@ pub enum Effect {
     /// every heartbeat that was due, so never by a loop that passes no time, unless this node runs what others may soon
     /// take. The shell adds its own judgement: it does not feed while it leaves frames unread or work undone.
     FeedWatchdog,
+    /// Keep this durably, and give it to the next life with [`crate::Node::remembering`]. To be done before what follows.
+    KeepMaintenance(Maintenance),
     /// Reboot this host at once, since a group could not be stopped.
     Reboot(GroupIndex),
     /// Everything is given up: end the process.
@@ -59,6 +62,9 @@ pub enum Work {
     Repair(GroupIndex),
     /// Make sure that a member is dead.
     Fence(MemberIndex),
+    /// Begin the next life of this node at once, with the program as it is installed, and stop nothing. Answered only
+    /// if that failed and this life goes on.
+    NextLife,
 }
 
 impl Work {
@@ -71,7 +77,7 @@ impl Work {
             | Self::Stop(group)
             | Self::Monitor(group)
             | Self::Repair(group) => Some(group),
-            Self::Fence(_) => None,
+            Self::Fence(_) | Self::NextLife => None,
         }
     }
 }
@@ -93,6 +99,14 @@ pub enum Answer {
     ConfigurationDiffers,
     /// Too many orders wait for their outcome. Nothing was changed.
     Busy,
+    /// Maintenance is on. Nothing was changed.
+    Maintenance,
+    /// Maintenance was turned the other way meanwhile, or another node knew of a later word.
+    Overruled,
+    /// This member is not held for dead, so nobody can vouch that it is down. Nothing was changed.
+    NotDead(MemberIndex),
+    /// What was under way did not end in time, or the next life could not begin: this one goes on, as before.
+    NotRestarted,
 }
 
 /// What one step wants done. Empty it before the next step.

@@ -55,6 +55,8 @@ pub enum Activity {
     },
     /// It could not be stopped; parts may run.
     Failed,
+    /// Parts of it run, or its state could not be told, and maintenance is on: it is looked at again when that ends.
+    Unclear,
 }
 
 /// One group on this node.
@@ -77,6 +79,8 @@ pub struct Group {
     /// Nobody can run it, and that was said.
     pub(crate) nobody_fit: bool,
     pub(crate) health: Health,
+    /// It ran here under our care before the look that is due or under way.
+    pub(crate) kept: bool,
 }
 
 impl Group {
@@ -92,6 +96,7 @@ impl Group {
             disputed: false,
             nobody_fit: false,
             health: Health::new(),
+            kept: false,
         }
     }
 
@@ -141,7 +146,7 @@ impl Group {
     #[must_use]
     pub const fn state(&self) -> GroupState {
         match self.activity {
-            Activity::Unprobed | Activity::Probing(_) => GroupState::Unknown,
+            Activity::Unprobed | Activity::Probing(_) | Activity::Unclear => GroupState::Unknown,
             Activity::Idle => GroupState::Idle,
             Activity::Claiming { .. } => GroupState::Claiming,
             Activity::Starting { .. } => GroupState::Starting,
@@ -163,7 +168,11 @@ impl Group {
                 Some((job, _)) => Some(job),
                 None => None,
             },
-            Activity::Unprobed | Activity::Idle | Activity::Claiming { .. } | Activity::Failed => None,
+            Activity::Unprobed
+            | Activity::Idle
+            | Activity::Claiming { .. }
+            | Activity::Failed
+            | Activity::Unclear => None,
         }
     }
 }

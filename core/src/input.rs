@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{GroupIndex, JobId, LinkIndex, OrderId, PingIndex};
+use crate::ids::{GroupIndex, JobId, LinkIndex, MemberIndex, OrderId, PingIndex};
 use crate::time::Duration;
 
 /// One thing that happened.
@@ -100,6 +100,15 @@ pub enum Command {
     /// Stop these groups (bit by group), for the configuration that is to come does not have them; see
     /// [`crate::Node::groups_in_the_way`]. The other members may take them as long as theirs has.
     Retire(u32),
+    /// Turns maintenance on or off for the whole cluster: services stay as they are, and nothing is managed
+    /// (`heartline maintenance`). Answered when every member that is alive says so too.
+    Maintenance(bool),
+    /// Begin the next life with the services kept (`heartline restart --keep-services`). The others are told and stay
+    /// calm for a bounded time. Answered only if it does not come to that.
+    Restart,
+    /// The operator vouches that a dead member is down and runs nothing (`heartline confirm-down`): it counts as fenced
+    /// until it is heard again. Answered when what it ran has come to rest.
+    ConfirmDown(MemberIndex),
     /// Give everything up and leave (`heartbeat -k`, SIGTERM).
     Leave,
 }

@@ -30,6 +30,7 @@ pub mod health;
 pub mod ids;
 pub mod input;
 pub mod limits;
+pub mod maintenance;
 pub mod member;
 pub mod message;
 pub mod node;

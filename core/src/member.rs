@@ -8,6 +8,7 @@ use crate::fencing::{Attempt, Fence, Untold};
 use crate::freshness::Freshness;
 use crate::ids::{Epoch, Generation, GroupIndex, JobId, LinkIndex, LinkSet, Sequence};
 use crate::limits::{MAX_GROUPS, MAX_LINKS};
+use crate::maintenance::Maintenance;
 use crate::message::{GroupBid, GroupReport, GroupState, Message, Phase};
 use crate::planted::{Bug, planted};
 use crate::time::{Duration, Instant};
@@ -86,6 +87,12 @@ pub struct Member {
     /// Until when it surely does not hold us for dead: so long it is a vote for our majority, and its acknowledgement of a
     /// claim is worth something.
     pub(crate) vote_ends: Option<Instant>,
+    /// The count of maintenance that it last said.
+    pub(crate) maintenance: Maintenance,
+    /// The newest count of ours of which it has confirmed that it heard it from us.
+    pub(crate) knows_maintenance: Maintenance,
+    /// It is about to begin its next life, and its services go on.
+    pub(crate) restarting: bool,
     /// Since when it cannot have had a majority; kept only where quorum is asked for.
     pub(crate) absent_since: Option<Instant>,
 }
@@ -120,6 +127,9 @@ impl Member {
             hears: 0,
             watchdog: None,
             vote_ends: None,
+            maintenance: Maintenance::default(),
+            knows_maintenance: Maintenance::default(),
+            restarting: false,
             absent_since: None,
         }
     }
@@ -176,6 +186,21 @@ impl Member {
     #[must_use]
     pub const fn watchdog(&self) -> Option<Duration> {
         self.watchdog
+    }
+
+    /// Whether it is about to begin its next life, with its services kept, as it last said.
+    #[must_use]
+    pub const fn restarts(&self) -> bool {
+        self.restarting
+    }
+
+    /// Whether it is held for dead since it left in maintenance, while something of a group went on running there.
+    #[must_use]
+    pub fn left_running(&self, group: GroupIndex) -> bool {
+        self.presence == Presence::Dead
+            && self.phase == Phase::Leaving
+            && self.maintenance.is_on()
+            && self.report(group).state.may_run()
     }
 
     /// How far its fencing has come.
@@ -259,6 +284,9 @@ impl Member {
         self.hears_us = false;
         self.has_heard_us = false;
         self.reports.clear();
+        self.maintenance = Maintenance::default();
+        self.knows_maintenance = Maintenance::default();
+        self.restarting = false;
         self.phase = Phase::Starting;
         self.phase_since = now;
         self.life_since = now;
@@ -287,6 +315,8 @@ impl Member {
         self.deadtime = message.deadtime;
         self.pings = message.pings;
         self.watchdog = message.watchdog;
+        self.maintenance = message.maintenance;
+        self.restarting = message.restarting;
         let hears = message.heard.iter().filter(|heard| !heard.links.is_empty());
         self.hears =
             hears.filter_map(|heard| config.member(heard.member)).fold(0, |mask, at| mask | 1 << at.0);

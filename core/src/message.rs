@@ -7,6 +7,7 @@ use crate::fencing::{FenceCause, FenceReport};
 use crate::frame::{Bytes, FrameError};
 use crate::ids::{Epoch, Generation, LinkSet, NodeId};
 use crate::limits::{MAX_FENCE_REPORTS, MAX_FRAME, MAX_GROUPS, MAX_MEMBERS, MAX_PINGS};
+use crate::maintenance::Maintenance;
 use crate::planted::{Bug, planted};
 use crate::time::Duration;
 
@@ -131,6 +132,10 @@ pub struct Message {
     pub lines: Vec<[u8; 2], MAX_GROUPS>,
     /// Members that are back from a fence of the sender's, and have not confirmed yet that they know.
     pub fenced: Vec<FenceReport, MAX_FENCE_REPORTS>,
+    /// How often maintenance was turned on or off, as far as it knows; said once there was any.
+    pub maintenance: Maintenance,
+    /// It is about to begin its next life, with its services kept.
+    pub restarting: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -174,11 +179,14 @@ struct WireFence {
 enum Section {
     Lines = 1,
     Fenced = 2,
+    Maintenance = 3,
+    Restarting = 4,
 }
 
 impl Section {
     fn of(number: u8) -> Option<Self> {
-        [Self::Lines, Self::Fenced].into_iter().find(|section| *section as u8 == number)
+        let known = [Self::Lines, Self::Fenced, Self::Maintenance, Self::Restarting];
+        known.into_iter().find(|section| *section as u8 == number)
     }
 }
 
@@ -221,6 +229,12 @@ impl Message {
             let fenced: Vec<WireFence, MAX_FENCE_REPORTS> = self.fenced.iter().map(WireFence::from).collect();
             append_section(frame, Section::Fenced, &fenced)?;
         }
+        if self.maintenance.was_used() {
+            append_section(frame, Section::Maintenance, &self.maintenance)?;
+        }
+        if self.restarting {
+            append_section(frame, Section::Restarting, &())?;
+        }
         Ok(())
     }
 
@@ -238,6 +252,8 @@ impl Message {
         }
         let mut lines = Vec::new();
         let mut fenced = Vec::new();
+        let mut maintenance = Maintenance::default();
+        let mut restarting = false;
         while let [number, length, more @ ..] = rest {
             let (section, after) =
                 more.split_at_checked(usize::from(*length)).ok_or(FrameError::Malformed)?;
@@ -249,6 +265,10 @@ impl Message {
                     // A cause that only later versions know is none that could be told.
                     fenced = reports.iter().filter_map(WireFence::report).collect();
                 }
+                Some(Section::Maintenance) => {
+                    maintenance = postcard::from_bytes(section).map_err(malformed)?;
+                }
+                Some(Section::Restarting) => restarting = true,
                 None => {}
             }
             rest = after;
@@ -280,6 +300,8 @@ impl Message {
             groups,
             lines,
             fenced,
+            maintenance,
+            restarting,
         })
     }
 }

@@ -84,6 +84,31 @@ pub enum Notice {
     },
     /// This node itself said nothing for its dead time or longer; it listens before it judges anybody.
     Stalled(Duration),
+    /// Maintenance begins or ends.
+    Maintenance {
+        /// Whether it is on from here on.
+        on: bool,
+        /// Who told us; nobody if it was ordered here, or kept from the life before.
+        by: Option<MemberIndex>,
+    },
+    /// This node leaves in maintenance: these groups (bit by group) go on running here without it.
+    LeavesRunning(u32),
+    /// This node begins its next life with the services kept, and asks the others to wait for it.
+    NextLife {
+        /// The silence after which they hold it for dead.
+        deadtime: Duration,
+    },
+    /// It did not come to that: what was under way did not end in time, or the next life could not begin.
+    NextLifeGivenUp,
+    /// A member restarts its heartbeat with the services kept.
+    MemberRestarts {
+        /// Who.
+        member: MemberIndex,
+        /// The silence after which it wants to be held for dead.
+        deadtime: Duration,
+    },
+    /// An operator vouches that a dead member is down: it counts as fenced.
+    ConfirmedDown(MemberIndex),
     /// More than half of all nodes hear each other, this one among them: groups may run here.
     QuorumGained,
     /// This node is not among the majority any more, as far as it can tell: nothing may run here.

@@ -109,6 +109,16 @@ bugs! {
     ChangesWait,
     /// A farewell is answered each time that it is heard.
     FarewellsEcho,
+    /// A new life knows nothing of the maintenance that the last one kept.
+    MaintenanceForgotten,
+    /// Groups are managed in maintenance.
+    MaintenanceManages,
+    /// An older word on maintenance takes the place of a newer one.
+    LowerMaintenanceWins,
+    /// Nothing is looked at when maintenance ends.
+    MaintenanceUnchecked,
+    /// The others are not told of a restart.
+    RestartUntold,
 }
 
 #[cfg(feature = "planted-bugs")]

@@ -12,6 +12,7 @@ use heartline_core::frame::{Bytes, Header};
 use heartline_core::framing;
 use heartline_core::ids::{Epoch, Generation, LinkSet, NodeId, Sequence};
 use heartline_core::limits::MAX_FENCE_REPORTS;
+use heartline_core::maintenance::Maintenance;
 use heartline_core::message::{GroupBid, GroupReport, GroupState, Heard, Message, Phase, Stance};
 use heartline_core::seal::{Key, KeyRing, Method};
 use heartline_core::time::Duration;
@@ -38,6 +39,8 @@ fn message(phase: Phase, heard: &[Heard], groups: &[GroupReport], lines: &[[u8; 
         groups: groups.iter().copied().collect(),
         lines: lines.iter().copied().collect(),
         fenced: heapless::Vec::new(),
+        maintenance: Maintenance::default(),
+        restarting: false,
     }
 }
 
@@ -74,6 +77,20 @@ fn messages() -> Vec<(&'static str, Message)> {
             ),
         ),
         ("who was fenced is told so", Message { fenced: fences(), ..message(Phase::Active, &[], &[], &[]) }),
+        (
+            "in maintenance, about to restart",
+            Message {
+                maintenance: Maintenance(301),
+                restarting: true,
+                watchdog: None,
+                ..message(
+                    Phase::Active,
+                    &[heard("ha2", 2, 3)],
+                    &[report(Running, true, Stance::Normal, 3, 42)],
+                    &[],
+                )
+            },
+        ),
     ]
 }
 

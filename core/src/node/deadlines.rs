@@ -29,6 +29,7 @@ pub(super) fn next(node: &Node) -> Instant {
         start_over,
         listened,
         leaving,
+        node.next_life_deadline(),
         node.quorum_deadline(),
     ];
     let earliest = silence

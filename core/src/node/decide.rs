@@ -16,6 +16,10 @@ use crate::time::Instant;
 impl Node {
     /// Takes one group as far as it can go now.
     pub(super) fn decide(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {
+        if self.hands_off() {
+            self.leave_alone(now, group, effects);
+            return;
+        }
         self.heed_newer_orders(group);
         // Unprobed, or idle to claiming to starting: two decisions at most follow from each other.
         for _ in 0..2 {
@@ -30,19 +34,20 @@ impl Node {
                 | Activity::Starting { cancelled: true, .. }
                 | Activity::Interrupting(_)
                 | Activity::Stopping { restart: false, .. }
-                | Activity::Failed => {}
+                | Activity::Failed
+                | Activity::Unclear => {}
             }
         }
     }
 
-    fn probe(&mut self, group: GroupIndex, effects: &mut Effects) {
+    pub(super) fn probe(&mut self, group: GroupIndex, effects: &mut Effects) {
         let job = self.new_job();
         self.group_mut(group).activity = Activity::Probing(job);
         effects.order(Effect::Run { job, work: Work::Probe(group) });
     }
 
     fn claim_if_ours(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {
-        if self.phase != Phase::Active {
+        if self.phase != Phase::Active || self.next_life.is_some() {
             return;
         }
         if self.holder_elsewhere(group).is_some() {
@@ -98,7 +103,8 @@ impl Node {
     fn pursue_claim(&mut self, now: Instant, group: GroupIndex, from: Sequence, effects: &mut Effects) {
         let winner = self.winner(group).map(|bid| bid.bidder());
         let held_elsewhere = self.holder_elsewhere(group);
-        if winner != Some(self.config.this) || held_elsewhere.is_some() || self.phase != Phase::Active {
+        let takes_part = self.phase == Phase::Active && self.next_life.is_none();
+        if winner != Some(self.config.this) || held_elsewhere.is_some() || !takes_part {
             self.group_mut(group).activity = Activity::Idle;
             effects.say(Notice::ClaimWithdrawn { group, winner: held_elsewhere.or(winner) });
             return;
@@ -218,7 +224,7 @@ impl Node {
 
     /// Nobody else has anything of a group that runs here: what was found running at our start is ours from now on,
     /// and after a dispute the addresses are announced again.
-    fn settle_into(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {
+    pub(super) fn settle_into(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {
         if let Some(from) = self.group(group).found_running
             && self.phase == Phase::Active
             && (planted(Bug::AdoptedUnasked) || self.may_adopt(now, group, from, effects))
@@ -260,7 +266,7 @@ impl Node {
         let heir = self.winner(group)?.bidder();
         let could_take =
             heir != self.config.this && self.is_clear_elsewhere(group) && self.configurations_agree();
-        (self.phase == Phase::Active && could_take).then_some(heir)
+        (self.phase == Phase::Active && self.next_life.is_none() && could_take).then_some(heir)
     }
 
     /// Of two holders the newer epoch wins; of equal epochs, the higher bid.
@@ -327,7 +333,8 @@ impl Node {
         let state = self.group(group);
         let preferred = self.preferred_of(group) == self.config.this;
         let able = !state.failed_here && !state.retired && state.activity != Activity::Failed;
-        let may_take = self.phase == Phase::Active && able;
+        let restarts = self.next_life.is_some() && !state.state().holds();
+        let may_take = self.phase == Phase::Active && able && !restarts;
         GroupBid {
             fit: may_take && self.may_hold() && self.configurations_agree(),
             stance: state.stance,

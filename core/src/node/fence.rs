@@ -29,7 +29,7 @@ impl Node {
         cause: FenceCause,
         effects: &mut Effects,
     ) {
-        if self.listening {
+        if self.listening || self.hands_off() || self.next_life.is_some() {
             return;
         }
         let due = match self.members[usize::from(at.0)].fence {

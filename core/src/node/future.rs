@@ -50,6 +50,8 @@ impl Node {
             jobs: _,
             ballots,
             majority,
+            care,
+            next_life,
         } = self;
         let left = |due: Instant| due.since(now);
         let intervals = &self.config.intervals;
@@ -84,6 +86,8 @@ impl Node {
         }
         pings.hash_future(now, &self.config, hasher);
         orders.iter().for_each(|order| order.hash_future(hasher));
+        (care.count, self.sequence >= care.said_from).hash(hasher);
+        next_life.iter().for_each(|next| next.hash_future(now, self.sequence, hasher));
     }
 
     /// Our frames whose confirmation a claim or our departure waits for: those and all later ones will do.
@@ -97,7 +101,8 @@ impl Node {
             .iter()
             .filter_map(|group| group.found_running)
             .filter(|_| self.config.policy.is_protected());
-        claims.chain(found).chain(self.leaving.map(|(_, said)| said))
+        let next_life = self.next_life.and_then(|next| next.awaited());
+        claims.chain(found).chain(self.leaving.map(|(_, said)| said)).chain(next_life)
     }
 
     fn counts_votes(&self) -> bool {
@@ -135,15 +140,18 @@ impl Member {
             hears,
             watchdog,
             life_since: _,
+            maintenance,
+            knows_maintenance,
+            restarting,
             vote_ends: _,
             absent_since: _,
         } = self;
         let left = |due: Instant| due.since(now);
         (freshness.generation(), presence, keepalive, deadtime, phase).hash(hasher);
         (hears_us, has_heard_us, confirmed.is_some(), pings, agrees, reports, fence_failures).hash(hasher);
-        (hears, watchdog).hash(hasher);
         let life = |untold: &Untold| untold.attempt.generation;
         (fence_job.is_some(), untold.as_ref().map(life), told_from.is_some(), fenced_us).hash(hasher);
+        (hears, watchdog, maintenance, knows_maintenance, restarting).hash(hasher);
         (*phase == Phase::Starting).then(|| left(*phase_since + *deadtime)).hash(hasher);
         match presence {
             Presence::Unheard => left(started.max(*silent_since) + config.intervals.initdead).hash(hasher),
@@ -190,6 +198,7 @@ impl Group {
             disputed,
             nobody_fit,
             health: _,
+            kept,
         } = self;
         core::mem::discriminant(activity).hash(hasher);
         let changed_mind = matches!(
@@ -197,7 +206,7 @@ impl Group {
             Activity::Starting { cancelled: true, .. } | Activity::Stopping { restart: true, .. }
         );
         changed_mind.hash(hasher);
-        (epoch, failed_here, stance, retired, ours, found_running.is_some(), disputed, nobody_fit)
+        (epoch, failed_here, stance, retired, ours, found_running.is_some(), disputed, nobody_fit, kept)
             .hash(hasher);
     }
 }

@@ -64,6 +64,7 @@ impl Node {
         let message = Message::decode(body).map_err(|_| Refusal::Body)?;
         let member = &mut self.members[usize::from(from.0)];
         let verdict = member.freshness.admit(header.generation, header.sequence);
+        let restarted = member.restarting;
         match verdict {
             Verdict::OldGeneration => return Err(Refusal::OldGeneration),
             Verdict::OutsideWindow => return Err(Refusal::TooOld),
@@ -74,7 +75,9 @@ impl Node {
             Verdict::Restarted => {
                 member.begin_life(now);
                 effects.say(Notice::MemberRestarted { member: from, generation: header.generation });
-                self.forget_orders_about(from);
+                if !restarted {
+                    self.forget_orders_about(from);
+                }
                 // It cannot go on before it knows that it is heard, and nothing else that we say changed.
                 self.reply_due = true;
             }
@@ -197,12 +200,19 @@ impl Node {
             effects.say(if member.hears_us { Notice::MemberHearsUs(from) } else { deaf });
         }
         let bare = |member: &Member| {
-            (member.pings, member.hears, member.watchdog, member.keepalive, member.deadtime)
+            let intervals = (member.keepalive, member.deadtime);
+            (member.pings, member.hears, member.watchdog, intervals, member.maintenance, member.restarting)
         };
         let before = (member.phase, member.agrees, member.reports.clone(), bare(member));
         member.take_word(now, message, &self.config);
         let changed = member.hears_us != heard_us
             || before != (member.phase, member.agrees, member.reports.clone(), bare(member));
+        if confirmed.is_some_and(|confirmed| confirmed >= self.care.said_from) {
+            member.knows_maintenance = self.care.count;
+        }
+        if member.restarting && !before.3.5 {
+            effects.say(Notice::MemberRestarts { member: from, deadtime: member.deadtime });
+        }
         if member.phase != before.0 {
             effects.say(Notice::MemberPhase { member: from, phase: member.phase });
             // It waits for our word, but once: two that leave would answer each other's answers without end.
@@ -217,6 +227,7 @@ impl Node {
             report.state == GroupState::Claiming && before.2.get(at).is_none_or(|old| old != report)
         });
         self.reply_due |= claims_anew;
+        self.heed_maintenance(from, message.maintenance, effects);
         self.compare_configurations(from, message, before.1, effects);
         self.learn_of_fence(from, message, effects);
         self.learn_from_reports(from, &before.2, effects) || changed

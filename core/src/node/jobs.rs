@@ -7,6 +7,7 @@ use crate::group::Activity;
 use crate::ids::{Epoch, GroupIndex, JobId, MemberIndex};
 use crate::input::Outcome;
 use crate::member::Member;
+use crate::message::GroupState;
 use crate::notice::{Notice, ReleaseCause};
 use crate::planted::{Bug, planted};
 use crate::time::Instant;
@@ -17,6 +18,9 @@ impl Node {
         let fenced = self.others().find(is_of).map(|(at, _)| at);
         if let Some(member) = fenced {
             self.fence_ended(now, member, outcome, effects);
+            return;
+        }
+        if self.next_life_failed(job, effects) {
             return;
         }
         let Some(group) = self.config.groups().find(|group| self.group(*group).job() == Some(job)) else {
@@ -32,13 +36,27 @@ impl Node {
             Activity::Stopping { since, restart, .. } => {
                 self.stop_ended(now, group, job, outcome, since, restart, effects);
             }
-            Activity::Unprobed | Activity::Idle | Activity::Claiming { .. } | Activity::Failed => {}
+            Activity::Unprobed
+            | Activity::Idle
+            | Activity::Claiming { .. }
+            | Activity::Failed
+            | Activity::Unclear => {}
         }
     }
 
     fn probe_ended(&mut self, now: Instant, group: GroupIndex, outcome: Outcome, effects: &mut Effects) {
+        let kept = core::mem::replace(&mut self.group_mut(group).kept, false);
         match outcome {
-            Outcome::NotRunning => self.group_mut(group).activity = Activity::Idle,
+            Outcome::NotRunning => {
+                self.group_mut(group).activity = Activity::Idle;
+                if kept {
+                    effects.say(Notice::Probed { group, state: GroupState::Idle });
+                }
+            }
+            Outcome::Done if kept => {
+                self.group_mut(group).activity = Activity::Running;
+                effects.say(Notice::Probed { group, state: GroupState::Running });
+            }
             Outcome::Done if planted(Bug::ProbeUnread) => self.group_mut(group).activity = Activity::Idle,
             Outcome::Partial if planted(Bug::PartsAreNothing) => {
                 self.group_mut(group).activity = Activity::Idle
@@ -110,7 +128,7 @@ impl Node {
                 state.disputed = false;
                 effects.say(Notice::Stopped { group, took: now.since(since) });
                 // After a stall others may have taken it meanwhile: it is claimed anew then.
-                if restart && !self.listening && !planted(Bug::RestartShowsIdle) {
+                if restart && !self.listening && !self.hands_off() && !planted(Bug::RestartShowsIdle) {
                     self.begin_start(now, group, effects);
                 }
             }
@@ -125,7 +143,7 @@ impl Node {
                 // What was never ours and cannot be stopped would not be better after a reboot: the next look finds the
                 // same, and the host would reboot for ever.
                 let ours = self.group(group).ours || planted(Bug::RebootsForStrangers);
-                if self.config.policy.stop_failure == StopFailure::Reboot && ours {
+                if self.config.policy.stop_failure == StopFailure::Reboot && ours && !self.hands_off() {
                     effects.order(Effect::Reboot(group));
                 }
             }
@@ -140,6 +158,10 @@ impl Node {
         cause: ReleaseCause,
         effects: &mut Effects,
     ) {
+        if self.hands_off() {
+            self.stop(now, group, false, effects);
+            return;
+        }
         effects.say(Notice::Releasing { group, cause });
         let state = self.group_mut(group);
         match state.health.care {
@@ -152,7 +174,13 @@ impl Node {
         }
     }
 
+    /// Stops a group, whatever of it runs; in maintenance it stays as it is.
     pub(super) fn stop(&mut self, now: Instant, group: GroupIndex, restart: bool, effects: &mut Effects) {
+        if self.hands_off() {
+            self.group_mut(group).activity = Activity::Unclear;
+            effects.say(Notice::Probed { group, state: GroupState::Unknown });
+            return;
+        }
         let job = self.new_job();
         let state = self.group_mut(group);
         state.activity = Activity::Stopping { job, since: now, restart };

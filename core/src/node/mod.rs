@@ -1,8 +1,7 @@
 //! A node: the order of business of one step, and what can be read of its state. The work is in the rooms below:
 //! `hearing` (frames in), `watch` (silence), `jobs` (outcomes), `decide` (ownership), `recovery` (what runs and fails),
-//! `fence`, `orders` (operators), `speak` (heartbeats out), `deadlines`, `record` (what a flight recorder needs),
-//! `future` (what of all this matters, for
-//! explorers).
+//! `fence`, `orders` (operators), `maintenance` and `next_life` (when to leave services alone), `speak` (heartbeats out),
+//! `deadlines`, `record` (what a flight recorder needs), `future` (what of all this matters, for explorers).
 
 mod deadlines;
 mod decide;
@@ -10,6 +9,8 @@ mod fence;
 mod future;
 mod hearing;
 mod jobs;
+mod maintenance;
+mod next_life;
 mod orders;
 mod pings;
 mod quorum;
@@ -80,6 +81,8 @@ pub struct Node {
     jobs: u32,
     ballots: Ballots,
     majority: quorum::Majority,
+    care: maintenance::Care,
+    next_life: Option<next_life::NextLife>,
 }
 
 impl Node {
@@ -118,6 +121,8 @@ impl Node {
             jobs: 0,
             ballots: Ballots::new(),
             majority,
+            care: maintenance::Care::default(),
+            next_life: None,
         }
     }
 
@@ -143,7 +148,7 @@ impl Node {
             Input::Watchdog(timeout) => self.majority.watchdog = timeout,
             Input::JobEnded { job, outcome } => self.job_ended(now, job, outcome, effects),
             Input::Suspect(group) => self.suspect(group),
-            Input::Order { id, command } => self.take_order(id, command, effects),
+            Input::Order { id, command } => self.take_order(now, id, command, effects),
         }
         // Copies and refused frames, however many, leave nothing to decide.
         if is_news || is_due {
@@ -170,6 +175,7 @@ impl Node {
         }
         self.defend(now, effects);
         self.finish_leaving(now, effects);
+        self.pursue_next_life(now, effects);
         self.answer_orders(effects);
         self.speak_if_due(now, effects);
         self.leave_if_done(now, effects);
@@ -205,24 +211,35 @@ impl Node {
             return;
         }
         match self.groups.iter().any(|group| group.state().may_run()) {
+            true if self.in_maintenance() && !planted(Bug::LeavesRunning) => {
+                self.leave_running(now, effects);
+            }
             // Parts of a group may still run: the others must not be told otherwise.
             true if !planted(Bug::LeavesRunning) => self.go(effects),
             _ => {
                 self.set_phase(Phase::Left, effects);
-                let patience = self.config.intervals.keepalive.times(3).min(self.config.intervals.deadtime);
-                self.leaving = Some((now + patience, self.sequence.next()));
+                self.leaving = Some((now + self.patience(), self.sequence.next()));
             }
         }
     }
 
+    /// How long the last word of a life is repeated for those that have not confirmed it.
+    fn patience(&self) -> Duration {
+        self.config.intervals.keepalive.times(3).min(self.config.intervals.deadtime)
+    }
+
     fn leave_if_done(&mut self, now: Instant, effects: &mut Effects) {
         let Some((limit, said)) = self.leaving else { return };
-        let confirmed = |(_, member): (MemberIndex, &Member)| {
-            !member.hears_us() || member.confirmed.is_some_and(|confirmed| confirmed >= said)
-        };
-        if self.sequence >= said && (now >= limit || self.others().all(confirmed)) {
+        if self.sequence >= said && (now >= limit || self.all_have_confirmed(said)) {
             self.go(effects);
         }
+    }
+
+    /// Whether every member that hears us has confirmed this frame or a later one.
+    fn all_have_confirmed(&self, frame: Sequence) -> bool {
+        self.others().all(|(_, member)| {
+            !member.hears_us() || member.confirmed.is_some_and(|confirmed| confirmed >= frame)
+        })
     }
 
     fn go(&mut self, effects: &mut Effects) {
@@ -259,7 +276,8 @@ fn is_settled(group: &Group) -> bool {
         | Activity::Claiming { .. }
         | Activity::Starting { .. }
         | Activity::Running
-        | Activity::Failed => true,
+        | Activity::Failed
+        | Activity::Unclear => true,
     }
 }
 

@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::Node;
 use crate::claims;
 use crate::effect::{Answer, Effect, Effects};
+use crate::fencing::Fence;
 use crate::group::Activity;
 use crate::ids::{GroupIndex, MemberIndex, OrderId};
 use crate::input::{Command, Scope};
 use crate::member::Presence;
 use crate::message::{GroupState, Phase, Stance};
+use crate::notice::Notice;
+use crate::time::Instant;
 
 /// An order that waits for its outcome.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -27,6 +30,8 @@ enum Kind {
     Standby,
     Takeover,
     Retire,
+    Maintenance(bool),
+    ConfirmDown,
 }
 
 impl Order {
@@ -44,7 +49,7 @@ enum Progress {
 }
 
 impl Node {
-    pub(super) fn take_order(&mut self, id: OrderId, command: Command, effects: &mut Effects) {
+    pub(super) fn take_order(&mut self, now: Instant, id: OrderId, command: Command, effects: &mut Effects) {
         let answer = match command {
             Command::Leave => {
                 if matches!(self.phase, Phase::Starting | Phase::Active) {
@@ -57,6 +62,12 @@ impl Node {
             Command::Retire(groups) => self.retire(id, groups),
             Command::Standby(scope) => self.transfer(id, Kind::Standby, scope),
             Command::Takeover(scope) => self.transfer(id, Kind::Takeover, scope),
+            Command::Maintenance(on) => match self.turn_maintenance(on, effects) {
+                Some(_) => self.enlist(Order { id, kind: Kind::Maintenance(on), groups: 0 }),
+                None => Some(Answer::Nothing),
+            },
+            Command::Restart => self.order_next_life(now, id),
+            Command::ConfirmDown(member) => self.confirm_down(id, member, effects),
         };
         if let Some(answer) = answer {
             effects.order(Effect::Answer { id, answer });
@@ -98,6 +109,9 @@ impl Node {
 
     /// Changes the bids, unless the order cannot be carried out as things are.
     fn transfer(&mut self, id: OrderId, kind: Kind, scope: Scope) -> Option<Answer> {
+        if self.in_maintenance() {
+            return Some(Answer::Maintenance);
+        }
         if self.phase != Phase::Active {
             return Some(Answer::NotActive);
         }
@@ -108,7 +122,7 @@ impl Node {
         let concerned = |group: &GroupIndex| match kind {
             Kind::Standby => self.group(*group).is_kept(),
             Kind::Takeover => !self.group(*group).is_kept(),
-            Kind::Retire => false,
+            Kind::Retire | Kind::Maintenance(_) | Kind::ConfirmDown => false,
         };
         let groups = self.config.groups().filter(in_scope).filter(concerned);
         let groups = groups.fold(0u32, |mask, group| mask | 1 << group.0);
@@ -125,8 +139,29 @@ impl Node {
 
     /// Only groups that exist can be retired; the shell may have counted wrong.
     fn retire(&mut self, id: OrderId, groups: u32) -> Option<Answer> {
+        if self.in_maintenance() {
+            return Some(Answer::Maintenance);
+        }
         let known = self.config.groups().fold(0u32, |mask, group| mask | 1 << group.0);
         self.enlist(Order { id, kind: Kind::Retire, groups: groups & known })
+    }
+
+    /// The member counts as fenced, whatever it said last, until it is heard again.
+    fn confirm_down(&mut self, id: OrderId, at: MemberIndex, effects: &mut Effects) -> Option<Answer> {
+        let presence = self.member(at).map(|member| member.presence);
+        if presence.is_none_or(|presence| presence == Presence::Left) {
+            return Some(Answer::Nothing);
+        }
+        if presence != Some(Presence::Dead) || self.is_heard_elsewhere(at) {
+            return Some(Answer::NotDead(at));
+        }
+        let member = &mut self.members[usize::from(at.0)];
+        member.fence = Fence::Done;
+        member.fence_failures = 0;
+        let ran = |group: &GroupIndex| member.report(*group).state.may_run();
+        let groups = self.config.groups().filter(ran).fold(0u32, |mask, group| mask | 1 << group.0);
+        effects.say(Notice::ConfirmedDown(at));
+        self.enlist(Order { id, kind: Kind::ConfirmDown, groups })
     }
 
     fn enlist(&mut self, order: Order) -> Option<Answer> {
@@ -143,6 +178,7 @@ impl Node {
                     state.health.forgive();
                 }
                 Kind::Retire => state.retired = true,
+                Kind::Maintenance(_) | Kind::ConfirmDown => {}
             }
         }
         None
@@ -188,12 +224,19 @@ impl Node {
                 Kind::Standby if state.is_kept() => state.stance = Stance::Normal,
                 Kind::Takeover if !state.is_kept() => state.stance = Stance::Normal,
                 Kind::Retire => state.retired = false,
-                Kind::Standby | Kind::Takeover => {}
+                Kind::Standby | Kind::Takeover | Kind::Maintenance(_) | Kind::ConfirmDown => {}
             }
         }
     }
 
     fn outcome(&self, order: &Order) -> Option<Answer> {
+        match order.kind {
+            Kind::Maintenance(on) if on != self.in_maintenance() => return Some(Answer::Overruled),
+            Kind::Maintenance(_) => return self.maintenance_is_known().then_some(Answer::Done),
+            Kind::ConfirmDown if self.in_maintenance() => return Some(Answer::Done),
+            _ if self.in_maintenance() => return Some(Answer::Maintenance),
+            _ => {}
+        }
         if self.phase != Phase::Active {
             return Some(Answer::NotActive);
         }
@@ -216,6 +259,8 @@ impl Node {
         let blocked_elsewhere = self.others().any(|(_, member)| claims::blocks(member, group, policy));
         let nobody_can = blocked_elsewhere || self.winner(group).is_none();
         match (kind, own.state()) {
+            (Kind::Maintenance(_), _) => Progress::Done,
+            (Kind::ConfirmDown, _) if runs_elsewhere || self.belongs_elsewhere(group) => Progress::Done,
             (_, GroupState::Failed) => Progress::Failed,
             (Kind::Retire, GroupState::Idle) => Progress::Done,
             (Kind::Standby, GroupState::Idle) if runs_elsewhere => Progress::Done,
@@ -226,13 +271,18 @@ impl Node {
             {
                 Progress::Failed
             }
-            (Kind::Takeover, GroupState::Running) => Progress::Done,
+            (Kind::Takeover | Kind::ConfirmDown, GroupState::Running) => Progress::Done,
             (Kind::Takeover, GroupState::Idle) if own.failed_here || own.stance != Stance::Ordered => {
                 Progress::Failed
             }
             (_, GroupState::Idle | GroupState::Claiming) if nobody_can => Progress::Failed,
             _ => Progress::UnderWay,
         }
+    }
+
+    /// Whether another member that is there is the one to take a group.
+    fn belongs_elsewhere(&self, group: GroupIndex) -> bool {
+        self.winner(group).is_some_and(|bid| bid.bidder() != self.config.this)
     }
 
     /// A newer order of another node ends an older one of ours: a holder that was ordered to take the group gives way

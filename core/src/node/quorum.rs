@@ -63,14 +63,18 @@ impl Node {
             effects.say(Notice::QuorumLost);
         }
         let starting = self.phase == Phase::Starting;
+        let in_maintenance = self.in_maintenance();
         let ours = |group: &crate::group::Group| match group.activity {
+            _ if in_maintenance => false,
             Activity::Starting { .. }
             | Activity::Interrupting(_)
             | Activity::Stopping { .. }
-            | Activity::Failed => true,
+            | Activity::Failed
+            | Activity::Unclear => true,
             // What was found here at our start waits for the others' word. The watchdog is not fed meanwhile.
             Activity::Running => !(starting && group.found_running.is_some()),
-            Activity::Unprobed | Activity::Probing(_) | Activity::Idle | Activity::Claiming { .. } => false,
+            Activity::Unprobed | Activity::Probing(_) => group.kept,
+            Activity::Idle | Activity::Claiming { .. } => false,
         };
         let gives_up = !self.majority.lapsed && self.groups.iter().any(ours);
         self.majority.lapsed |= gives_up;
@@ -107,14 +111,15 @@ impl Node {
         let nothing_runs = || self.groups.iter().all(|group| !group.state().may_run());
         let all_ours = || {
             let known = |group: &crate::group::Group| {
-                group.found_running.is_none()
-                    && !matches!(group.activity, Activity::Unprobed | Activity::Probing(_))
+                let looked_at = !matches!(group.activity, Activity::Unprobed | Activity::Probing(_));
+                group.found_running.is_none() && (looked_at || group.kept)
             };
             self.majority.had && !self.majority.lapsed && self.groups.iter().all(known)
         };
         self.config.policy.quorum == Quorum::Off
             || nothing_runs()
             || all_ours()
+            || self.others_know_of_maintenance()
             || planted(Bug::WatchdogAlwaysFed)
     }
 
@@ -122,7 +127,9 @@ impl Node {
     /// once it must have fired.
     #[must_use]
     pub fn may_disarm_watchdog(&self) -> bool {
-        self.config.policy.quorum == Quorum::Off || self.groups.iter().all(|group| !group.state().may_run())
+        self.config.policy.quorum == Quorum::Off
+            || self.groups.iter().all(|group| !group.state().may_run())
+            || self.others_know_of_maintenance()
     }
 
     /// Whether a member that is alive says that it hears another, which we hold for dead perhaps.
@@ -161,6 +168,8 @@ impl Node {
     pub(super) fn watchdog_has_fired_at(&self, member: &Member) -> Option<Instant> {
         let watchdog = match member.generation() {
             Some(_) => member.watchdog,
+            // It may be in a maintenance of which it has not heard the end, and feed its watchdog all the same.
+            None if self.care.count.was_used() => None,
             None => self.majority.watchdog,
         };
         Some(member.absent_since? + lengthened(watchdog?))

@@ -39,11 +39,12 @@ impl Node {
         }
     }
 
-    /// Whether a group runs here and is ours.
+    /// Whether a group runs here and is ours, and services are not left alone.
     fn is_cared_for(&self, group: GroupIndex) -> bool {
         let state = self.group(group);
         let runs = state.activity == Activity::Running && state.found_running.is_none();
-        runs && self.phase == Phase::Active
+        let left_alone = self.hands_off() || self.next_life.is_some();
+        runs && self.phase == Phase::Active && !left_alone
     }
 
     /// When a group is to be asked next; nothing while nobody wants to know, or something is done for it.

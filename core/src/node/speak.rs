@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Node;
 use super::hearing::low_byte;
+use super::next_life::NextLife;
 use crate::effect::{Effect, Effects};
 use crate::frame::{FrameError, Header, MAX_HEADER};
 use crate::ids::LinkSet;
 use crate::limits::{MAX_GROUPS, MAX_UNSCHEDULED};
+use crate::maintenance::Maintenance;
 use crate::member::{Member, Presence};
 use crate::message::{GroupReport, Heard, Message, Phase};
 use crate::planted::{Bug, planted};
@@ -22,6 +24,8 @@ pub(super) struct Spoken {
     pub(super) deadtime: Option<Duration>,
     pings: u8,
     watchdog: Option<Duration>,
+    maintenance: Maintenance,
+    restarting: bool,
     /// The members that are heard, bit by member.
     heard: u16,
     naming_lines: bool,
@@ -82,10 +86,10 @@ impl Node {
         };
         Message {
             phase: self.phase,
-            watchdog: self.majority.watchdog,
+            watchdog: words.watchdog,
             pings: words.pings,
             keepalive: self.config.intervals.keepalive,
-            deadtime: self.config.intervals.deadtime,
+            deadtime: words.deadtime.unwrap_or(self.config.intervals.deadtime),
             digest: self.config.digest,
             heard: self
                 .others()
@@ -94,6 +98,8 @@ impl Node {
             groups: words.reports.clone(),
             lines,
             fenced: self.fence_reports(words.telling_fences),
+            maintenance: words.maintenance,
+            restarting: words.restarting,
         }
     }
 
@@ -101,9 +107,11 @@ impl Node {
         let alive = |member: &Member| member.presence == Presence::Alive;
         Spoken {
             phase: Some(self.phase),
-            deadtime: Some(self.config.intervals.deadtime),
             pings: self.own_pings(),
-            watchdog: self.majority.watchdog,
+            watchdog: self.watchdog_to_rely_on(),
+            deadtime: Some(self.deadtime_to_announce()),
+            maintenance: self.care.count,
+            restarting: self.next_life.as_ref().is_some_and(NextLife::is_told),
             heard: self
                 .others()
                 .filter(|(_, member)| alive(member))

@@ -3,6 +3,7 @@
 use heartline_core::fencing::{FenceCause, FenceReport};
 use heartline_core::frame::{Bytes, Header, MAX_HEADER};
 use heartline_core::ids::{Epoch, Generation, LinkIndex, LinkSet, NodeId, Sequence};
+use heartline_core::maintenance::Maintenance;
 use heartline_core::message::{GroupBid, GroupReport, GroupState, Heard, Message, Phase, Stance};
 use heartline_core::seal::KeyRing;
 use heartline_core::time::Duration;
@@ -129,6 +130,13 @@ fn message(world: &World, at: usize, choices: &mut Choices<'_>) -> Message {
             truth.map(|message| message.lines).unwrap_or_default()
         },
         fenced: (0..choices.index(3)).map(|_| fence_report(choices)).collect(),
+        // Few words on maintenance are news for ever.
+        maintenance: if Choices::flag(flags, 6) {
+            Maintenance(choices.byte().into())
+        } else {
+            node.maintenance()
+        },
+        restarting: Choices::flag(flags, 7),
     }
 }
 

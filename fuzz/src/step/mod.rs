@@ -5,7 +5,7 @@ mod forge;
 mod world;
 
 use heartline_core::Input;
-use heartline_core::ids::{Generation, GroupIndex, JobId, LinkIndex, PingIndex};
+use heartline_core::ids::{Generation, GroupIndex, JobId, LinkIndex, MemberIndex, PingIndex};
 use heartline_core::input::{Command, JobFailure, Outcome, Scope};
 use heartline_core::time::Duration;
 
@@ -115,12 +115,16 @@ fn outcome(choices: &mut Choices<'_>) -> Outcome {
 fn command(choices: &mut Choices<'_>) -> Command {
     let which = choices.byte();
     let scope = [Scope::All, Scope::Local, Scope::Foreign][usize::from(which) % 3];
-    match choices.byte() % 6 {
+    match choices.byte() % 10 {
         0 => Command::Standby(scope),
         1 => Command::Takeover(scope),
         2 => Command::Cleanup(None),
         3 => Command::Cleanup(Some(GroupIndex(which))),
         4 => Command::Retire(u32::from(which) | u32::from(choices.byte()) << 24),
-        _ => Command::Leave,
+        5 => Command::Leave,
+        6 => Command::Restart,
+        7 => Command::ConfirmDown(MemberIndex(which % 18)),
+        8 => Command::Maintenance(true),
+        _ => Command::Maintenance(false),
     }
 }

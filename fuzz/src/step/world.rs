@@ -4,7 +4,7 @@
 use heartline_core::effect::{Effect, Effects, Work};
 use heartline_core::frame::Bytes;
 use heartline_core::ids::{Generation, JobId, LinkIndex, NodeId, OrderId};
-use heartline_core::input::{Command, Outcome};
+use heartline_core::input::{Command, JobFailure, Outcome};
 use heartline_core::message::Message;
 use heartline_core::notice::Notice;
 use heartline_core::seal::KeyRing;
@@ -109,6 +109,7 @@ impl World {
             for (job, work) in self.seats[at].jobs.clone() {
                 let outcome = match work {
                     Some(Work::Probe(_)) => Outcome::NotRunning,
+                    Some(Work::NextLife) => Outcome::Failed(JobFailure::NotRun),
                     Some(_) | None => Outcome::Done,
                 };
                 if self.seats[at].jobs.iter().any(|(running, _)| *running == job) {
@@ -198,7 +199,7 @@ impl World {
                     seat.orders.remove(open.expect("answered, but not asked, or a second time"));
                 }
                 Effect::Notice(Notice::Dropped(_)) => assert!(!few_groups, "a notice was dropped"),
-                Effect::Notice(_) | Effect::FeedWatchdog => {}
+                Effect::Notice(_) | Effect::FeedWatchdog | Effect::KeepMaintenance(_) => {}
                 Effect::Announce(group) | Effect::Reboot(group) => {
                     assert!(seat.node.group_here(group).is_some(), "a group that does not exist");
                 }

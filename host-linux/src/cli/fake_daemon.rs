@@ -117,6 +117,7 @@ pub(super) fn recorded_cluster() -> Snapshot {
         media: Vec::new(),
         fencing: snapshot::Fencing::default(),
         rscstatus: Holdings::Local,
+        maintenance: false,
         ipfail: false,
         quorum: None,
         watchdog: None,

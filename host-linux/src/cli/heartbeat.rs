@@ -9,7 +9,7 @@ use super::getopt::{self, OptionError, Parsed};
 use super::places::Places;
 use super::status::Palette;
 use super::{Output, background, check, host_name};
-use crate::control::{Client, ClientError, Request};
+use crate::control::{Client, ClientError, Request, Snapshot};
 use crate::daemon;
 use crate::durable::RunningDaemon;
 use crate::log::{Level, Log};
@@ -97,22 +97,30 @@ fn status(daemon: Option<RunningDaemon>, places: &Places) -> Output {
 
 /// The daemon's word; none while it is not far enough to answer, or to whom it does not answer.
 fn node_name(places: &Places) -> Option<String> {
-    let limit = Duration::from_secs(1);
-    let mut client = Client::connect(&places.control_socket(), Some(limit)).ok()?;
-    let answer = client.ask(&Request::Status, |_| {}).ok()?;
-    answer.snapshot.map(|snapshot| snapshot.this_node)
+    asked(places).map(|snapshot| snapshot.this_node)
 }
 
-fn stop(daemon: Option<RunningDaemon>, _: &Places) -> Output {
+fn asked(places: &Places) -> Option<Box<Snapshot>> {
+    let limit = Duration::from_secs(1);
+    let mut client = Client::connect(&places.control_socket(), Some(limit)).ok()?;
+    client.ask(&Request::Status, |_| {}).ok()?.snapshot
+}
+
+fn stop(daemon: Option<RunningDaemon>, places: &Places) -> Output {
     let Some(daemon) = daemon else {
         let stderr = "INFO: Heartbeat already stopped.\n".to_owned();
         return Output { stderr, ..Output::default() };
     };
     let pid = daemon.pid;
+    let stdout = if asked(places).is_some_and(|snapshot| snapshot.maintenance) {
+        "Maintenance is on: resources go on running here, and nobody takes them over.\n".to_owned()
+    } else {
+        String::new()
+    };
     let stopped =
         kill(pid, Signal::SIGTERM).map_err(std::io::Error::from).and_then(|()| daemon.wait_until_gone());
     match stopped {
-        Ok(()) => Output::default(),
+        Ok(()) => Output::good(stdout),
         Err(error) => Output::bad(1, format!("heartbeat: cannot stop pid {pid}: {error}\n")),
     }
 }
@@ -172,6 +180,7 @@ fn start(parsed: &Parsed, places: &Places) -> ExitCode {
             debug,
             realtime,
             ready: None,
+            resumed: false,
         });
     }
     match background::start(places, debug, realtime) {

@@ -11,7 +11,7 @@ use super::hb_transfer::{standby_scope, takeover_scope};
 use super::places::Places;
 use super::status::{Palette, render_status};
 use super::transfer::{Patience, carry_out, show_step, unanswered};
-use super::{Output, background, check, replay, serial_test};
+use super::{Output, administration, background, check, replay, serial_test};
 use crate::control::{Client, Request, Scope};
 use crate::{agents, clients, daemon, demo};
 
@@ -66,6 +66,35 @@ enum Command {
         /// One group, by its first resource as in haresources; all groups if absent.
         group: Option<String>,
     },
+    /// Turn maintenance on or off for the whole cluster: services stay as they are, and nothing is managed.
+    ///
+    /// Nothing is started, stopped, moved, fenced or rebooted meanwhile, whoever dies; daemons may be stopped, upgraded and
+    /// started. When it ends, every group is looked at before anything is moved. Waits until all nodes that are there know.
+    Maintenance {
+        /// What it is to be from now on.
+        #[arg(value_enum)]
+        state: Switch,
+    },
+    /// Restart the daemon, for example after an upgrade of the program; what runs here goes on.
+    ///
+    /// The other nodes are told and wait for at most 30 seconds more than the dead time. Exits with 0 when the daemon is back
+    /// and everything that ran here still does.
+    Restart {
+        /// Do not stop the services. (To stop them: heartbeat -k, then heartbeat.)
+        #[arg(long, required = true)]
+        keep_services: bool,
+    },
+    /// Vouch that a dead node is down, where it cannot be fenced: its groups are taken over.
+    ///
+    /// If the node still runs, the data on shared disks is destroyed. Who says so is recorded. Waits until the groups are
+    /// taken over, and tells where they run.
+    ConfirmDown {
+        /// The node, as in ha.cf.
+        node: String,
+        /// Do not ask: for scripts that know that it is down.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Look for mistakes in a configuration, without touching anything.
     ///
     /// Exits with 0 if the daemon would start with it, else with 6.
@@ -106,6 +135,14 @@ enum Command {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<String>,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    /// Services stay as they are.
+    On,
+    /// Services are managed.
+    Off,
 }
 
 #[derive(Debug, Args)]
@@ -158,6 +195,12 @@ struct Daemon {
     /// Leave the terminal; standard output is the pipe on which somebody waits.
     #[arg(long, hide = true)]
     detached: bool,
+    /// Be quiet on standard error, without leaving anything.
+    #[arg(long, hide = true)]
+    background: bool,
+    /// This is the next life of a daemon that kept its services running.
+    #[arg(long, hide = true)]
+    resumed: bool,
 }
 
 /// The command line of `heartline`, for the manual.
@@ -189,6 +232,13 @@ pub(super) fn run(words: Vec<OsString>, places: &Places) -> ExitCode {
         Command::Cleanup { group } => {
             let request = Request::Cleanup { group };
             carry_out(&places.control_socket(), &request, Patience::Wait, show_step).print()
+        }
+        Command::Maintenance { state } => {
+            administration::maintenance(state == Switch::On, &places.control_socket()).print()
+        }
+        Command::Restart { keep_services: _ } => administration::restart(&places).print(),
+        Command::ConfirmDown { node, yes } => {
+            administration::confirm_down(&node, yes, &places.control_socket()).print()
         }
         Command::Check { directory } => {
             let palette = Palette::for_stream(&std::io::stdout());
@@ -253,10 +303,11 @@ fn run_daemon(options: Daemon, places: Places) -> ExitCode {
         config_dir: options.config_dir.unwrap_or(places.config_dir),
         state_dir: options.state_dir.unwrap_or(places.state_dir),
         run_dir: places.run_dir,
-        foreground: !options.detached,
+        foreground: !options.detached && !options.background,
         debug: options.debug,
         realtime: !options.no_realtime,
         ready,
+        resumed: options.resumed,
     })
 }
 

@@ -1,6 +1,7 @@
 //! The commands: one binary, many names. Every command is a function from words to an `Output`; the daemon
 //! decides, the commands ask and show.
 
+mod administration;
 mod background;
 mod check;
 mod cl_status;

@@ -72,10 +72,11 @@ pub fn render_status(snapshot: &Snapshot, palette: Palette) -> String {
 /// How many groups run here: the original's words (`local`, `none`) mean intentions and are for `cl_status`.
 fn running_here(snapshot: &Snapshot) -> String {
     let here = snapshot.groups.iter().filter(|group| group.state == GroupState::Running).count();
+    let maintained = if snapshot.maintenance { ", in maintenance" } else { "" };
     let moving = if snapshot.rscstatus == Holdings::Transition { ", resources are moving" } else { "" };
     match snapshot.groups.len() {
-        0 => "no resource groups".to_owned(),
-        all => format!("runs {here} of {all} resource groups{moving}"),
+        0 => format!("no resource groups{maintained}"),
+        all => format!("runs {here} of {all} resource groups{moving}{maintained}"),
     }
 }
 

@@ -162,6 +162,17 @@ impl Clients {
         self.end_next(now);
     }
 
+    /// The end did not come: those that were ended for it are started again.
+    pub fn come_back(&mut self, now: Instant) {
+        self.phase = Phase::Keeping;
+        for at in 0..self.clients.len() {
+            if !self.clients[at].lives() {
+                self.clients[at] = self.client(self.clients[at].line.clone());
+            }
+        }
+        self.start_due(now);
+    }
+
     /// Whether none is left.
     #[must_use]
     pub fn are_gone(&self) -> bool {

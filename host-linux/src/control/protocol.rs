@@ -36,6 +36,18 @@ pub enum Request {
     Stop,
     /// Read the configuration anew.
     Reload,
+    /// Turn maintenance on or off, and wait until all nodes that are alive know.
+    Maintenance {
+        /// Whether it is to be on.
+        on: bool,
+    },
+    /// Restart the daemon with the services kept. If that goes well, the connection ends without a result.
+    Restart,
+    /// Count a dead node as down on the word of an operator, and wait until what it had is taken over.
+    ConfirmDown {
+        /// The node.
+        node: String,
+    },
 }
 
 impl Request {
@@ -48,7 +60,10 @@ impl Request {
             | Self::Takeover { .. }
             | Self::Cleanup { .. }
             | Self::Stop
-            | Self::Reload => false,
+            | Self::Reload
+            | Self::Maintenance { .. }
+            | Self::Restart
+            | Self::ConfirmDown { .. } => false,
         }
     }
 }
@@ -146,6 +161,9 @@ mod tests {
             ),
             (Request::Stop, r#"{"request":"stop"}"#),
             (Request::Reload, r#"{"request":"reload"}"#),
+            (Request::Maintenance { on: true }, r#"{"request":"maintenance","on":true}"#),
+            (Request::Restart, r#"{"request":"restart"}"#),
+            (Request::ConfirmDown { node: "ha2".to_owned() }, r#"{"request":"confirm_down","node":"ha2"}"#),
         ];
         for (request, text) in cases {
             assert_eq!(json(&request), text);

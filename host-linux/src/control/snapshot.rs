@@ -31,6 +31,9 @@ pub struct Snapshot {
     pub fencing: Fencing,
     /// What this node holds, in the original's terms.
     pub rscstatus: Holdings,
+    /// Whether maintenance is on: resources stay as they are, and nothing is managed.
+    #[serde(default)]
+    pub maintenance: bool,
     /// Whether reachable ping nodes decide who runs the groups.
     pub ipfail: bool,
     /// The majority; absent where `quorum` is off.

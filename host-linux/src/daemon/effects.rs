@@ -13,6 +13,7 @@ use heartline_core::{Effects, Input};
 use nix::sys::reboot::{RebootMode, reboot};
 
 use super::Daemon;
+use super::requests::Waiting;
 use crate::clock;
 use crate::control::{self, Reply};
 use crate::durable;
@@ -98,6 +99,7 @@ impl Daemon {
                 let reason = format!("Resource STOP failure of {name}. Reboot required!");
                 self.reboot(&reason, "The group stays blocked.");
             }
+            Effect::KeepMaintenance(maintenance) => self.keep_maintenance(maintenance),
         }
     }
 
@@ -111,6 +113,10 @@ impl Daemon {
             Work::Fence(member) => {
                 let host = self.names.member(member).to_owned();
                 self.fencer.fence(job.0, &host, now);
+                return;
+            }
+            Work::NextLife => {
+                self.ask_for_next_life(job, now);
                 return;
             }
         };
@@ -159,11 +165,11 @@ impl Daemon {
         if self.retired(order, answer) {
             return;
         }
-        let Some(client) = self.waiting.remove(&order) else { return };
+        let Some(Waiting { client, asked }) = self.waiting.remove(&order) else { return };
         let name = |group: GroupIndex| self.names.group(group).to_owned();
         let outcome = match answer {
-            Answer::Done => control::Outcome::done("done"),
-            Answer::Nothing => control::Outcome::done("there was nothing to do"),
+            Answer::Done => control::Outcome::done(self.done(&asked)),
+            Answer::Nothing => control::Outcome::done(self.nothing_to_do(&asked)),
             Answer::NobodyElse(group) => control::Outcome::failed(
                 1,
                 format!("no other node is there that could run {}; nothing was changed", name(group)),
@@ -181,6 +187,19 @@ impl Daemon {
                 "the nodes' haresources or node lists differ, see the log; nothing was changed",
             ),
             Answer::Busy => control::Outcome::failed(1, "too many orders are waiting; nothing was changed"),
+            Answer::Maintenance => control::Outcome::failed(
+                1,
+                "maintenance is on; nothing was changed. It ends with: heartline maintenance off",
+            ),
+            Answer::Overruled => control::Outcome::failed(
+                1,
+                "maintenance was turned the other way meanwhile; see `heartline status`, and say it again if need be",
+            ),
+            Answer::NotDead(member) => control::Outcome::failed(1, self.not_dead(member)),
+            Answer::NotRestarted => control::Outcome::failed(
+                1,
+                "the daemon was not restarted and goes on as before, see the log; nothing was changed",
+            ),
         };
         self.server.reply(client, &Reply::Result(outcome));
     }

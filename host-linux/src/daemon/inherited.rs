@@ -4,17 +4,16 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, umask};
 
 use super::descriptors;
 
-/// Lets go of what a careless parent left behind. To be called first of all.
+/// Lets go of what a careless parent left behind. To be called first of all. Signals that are blocked stay so until
+/// somebody listens: a former life of ours has blocked them.
 pub(super) fn clean_up() {
     // The original's: what scripts create is readable.
     umask(Mode::from_bits_truncate(0o022));
-    // Without SIGCHLD no job would ever end. It cannot fail: the arguments are constants.
-    let _ = SigSet::empty().thread_set_mask();
     descriptors::keep_from_children();
     // Without the list, nothing is known to be ignored.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

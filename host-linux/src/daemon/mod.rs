@@ -2,16 +2,19 @@
 //! core as inputs, and sleeps until the next deadline; `effects` carries out what the core orders.
 
 mod addresses;
+mod answers;
 mod core_config;
 mod descriptors;
 mod effects;
 mod fences;
 mod inherited;
+mod memory;
 mod options;
 mod programs;
 mod real_time;
 mod reload;
 mod requests;
+mod restart;
 mod startup;
 mod status;
 mod watchdog;
@@ -36,7 +39,7 @@ pub use options::Options;
 use crate::addresses::guarded;
 use crate::clock::{self, Moment};
 use crate::config::Configuration;
-use crate::control::{ClientId, Server};
+use crate::control::Server;
 use crate::durable::PidFile;
 use crate::fence::Fencer;
 use crate::fence::history::History;
@@ -94,7 +97,7 @@ struct Daemon {
     server: Server,
     log: Log,
     /// Who waits for the answer to which order.
-    waiting: HashMap<u32, ClientId>,
+    waiting: HashMap<u32, requests::Waiting>,
     next_order: u32,
     /// Wakes the loop when the files have been read. A poll has one at most.
     waker: Arc<Waker>,
@@ -104,6 +107,7 @@ struct Daemon {
     extra: status::Extra,
     flight: Recorder,
     leaving: bool,
+    next_life: restart::NextLife,
     // Held until the end: its lock says that we run.
     _pid_file: PidFile,
 }
@@ -172,6 +176,7 @@ impl Daemon {
             programs,
             media,
             media_token: MEDIA,
+            next_life: restart::NextLife::new(&executable, options),
             next_ping: now,
             runner: Runner::new(
                 Instructions::of(&configuration),
@@ -254,6 +259,7 @@ impl Daemon {
             self.fencer.next_deadline(),
             self.programs.next_deadline(),
             self.repeats.next_deadline(),
+            self.next_life.next_deadline(),
             (!self.configuration.pings.is_empty()).then_some(self.next_ping),
         ];
         others.into_iter().flatten().fold(core, Instant::min)
@@ -342,6 +348,7 @@ impl Daemon {
             self.settle(now);
         }
         self.miss_addresses();
+        self.begin_next_life(now);
     }
 
     fn step(&mut self, input: Input<'_>) {
@@ -396,6 +403,9 @@ fn set_up(server: &mut Server) -> io::Result<(Poll, Signals, Waker)> {
     let poll = Poll::new()?;
     let mut signals = Signals::new([SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2])?;
     poll.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+    // A careless parent may have left signals blocked, and a former life of ours has: without SIGCHLD no job would ever
+    // end. It cannot fail: the arguments are constants.
+    let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
     server.register(poll.registry(), CONTROL)?;
     let waker = Waker::new(poll.registry(), FILES_READ)?;
     Ok((poll, signals, waker))

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 pub struct Options {
     /// Where `ha.cf`, `authkeys` and `haresources` are (`/etc/ha.d`).
     pub config_dir: PathBuf,
-    /// Where the generation is kept (`/var/lib/heartbeat`).
+    /// Where the generation is kept, and what people said (`/var/lib/heartbeat`).
     pub state_dir: PathBuf,
     /// Where `heartbeat.pid` and `heartbeat/control` are (`/run`).
     pub run_dir: PathBuf,
@@ -20,6 +20,8 @@ pub struct Options {
     pub debug: u8,
     /// Whether real-time scheduling and locked memory may be used at all (`-l` forbids them).
     pub realtime: bool,
+    /// Whether this is the next life of a process that kept its services running.
+    pub resumed: bool,
     /// Where a waiting parent wants to hear that the daemon is up; see [`Options::report_up`].
     pub ready: Option<OwnedFd>,
 }

@@ -109,6 +109,9 @@ impl Daemon {
         let Some(pending) = self.pending.take_if(|pending| pending.order == order) else { return false };
         let outcome = match answer {
             Answer::Done => self.apply(pending.configuration),
+            Answer::Maintenance => refused(
+                "Resources that run here are changed or gone in the new configuration, and maintenance is on",
+            ),
             _ => refused("What the new configuration does not have could not be stopped, see the log"),
         };
         self.reloaded(pending.client, outcome);
@@ -164,9 +167,9 @@ impl Daemon {
     }
 
     fn take_over(&mut self, new: Configuration) {
-        for (_, client) in self.waiting.drain() {
+        for (_, waiting) in self.waiting.drain() {
             let outcome = Outcome::failed(1, "the configuration changed meanwhile; see `heartline status`");
-            self.server.reply(client, &Reply::Result(outcome));
+            self.server.reply(waiting.client, &Reply::Result(outcome));
         }
         if new.logging != self.configuration.logging {
             for problem in self.log.configure(&new.logging, self.foreground) {

@@ -3,12 +3,29 @@
 use heartline_core::Input;
 use heartline_core::ids::{GroupIndex, OrderId};
 use heartline_core::input::{self, Command};
+use heartline_core::member::Presence;
 
-use super::{Daemon, status};
+use super::{Daemon, memory, status};
 use crate::clock;
 use crate::control::snapshot;
-use crate::control::{ClientId, Incoming, Outcome, Reply, Request, Scope, Snapshot};
-use crate::log::Level;
+use crate::control::{ClientId, Incoming, Outcome, Peer, Reply, Request, Scope, Snapshot};
+use crate::log::{self, Level};
+
+/// Somebody who waits for an answer.
+pub(super) struct Waiting {
+    pub(super) client: ClientId,
+    pub(super) asked: Asked,
+}
+
+/// What the words of an answer depend on.
+pub(super) enum Asked {
+    /// Nothing.
+    Other,
+    /// Maintenance, on or off.
+    Maintenance(bool),
+    /// That a node counts as down, and what it had.
+    ConfirmDown { node: String, groups: Vec<GroupIndex> },
+}
 
 impl Daemon {
     pub(super) fn take_request(&mut self, incoming: Incoming) {
@@ -38,6 +55,12 @@ impl Daemon {
                 self.server.reply(client, &Reply::Result(Outcome::done("stopping")));
             }
             Request::Reload => self.reload(Some(client)),
+            Request::Maintenance { on } => {
+                let waiting = Waiting { client, asked: Asked::Maintenance(on) };
+                self.give_order(Some(waiting), Command::Maintenance(on));
+            }
+            Request::Restart => self.order(Some(client), Command::Restart),
+            Request::ConfirmDown { node } => self.confirm_down(client, peer, &node),
         }
     }
 
@@ -68,10 +91,14 @@ impl Daemon {
 
     /// Hands an order to the core; its answer goes to `client`.
     pub(super) fn order(&mut self, client: Option<ClientId>, command: Command) {
+        self.give_order(client.map(|client| Waiting { client, asked: Asked::Other }), command);
+    }
+
+    fn give_order(&mut self, waiting: Option<Waiting>, command: Command) {
         let id = self.new_order();
-        self.waiting.retain(|_, client| self.server.is_connected(*client));
-        if let Some(client) = client {
-            self.waiting.insert(id, client);
+        self.waiting.retain(|_, waiting| self.server.is_connected(waiting.client));
+        if let Some(waiting) = waiting {
+            self.waiting.insert(id, waiting);
         }
         self.step(Input::Order { id: OrderId(id), command });
     }
@@ -100,6 +127,42 @@ impl Daemon {
             },
         };
         self.order(Some(client), Command::Cleanup(which));
+    }
+
+    /// Records who vouches for what, and lets it count.
+    fn confirm_down(&mut self, client: ClientId, peer: Peer, node: &str) {
+        let name = node.to_ascii_lowercase();
+        let known = self.names.member_index(&name);
+        let Some((at, member)) = known.and_then(|at| Some((at, self.node.member(at)?))) else {
+            let text = if name == self.configuration.this_node {
+                "this is the node that is asked, and it is up".to_owned()
+            } else {
+                format!("ha.cf names no node {node}")
+            };
+            self.server.reply(client, &Reply::Result(Outcome::failed(1, text)));
+            return;
+        };
+        if member.presence() == Presence::Dead {
+            let groups = self.node.config().groups();
+            let groups = groups.filter(|group| member.report(*group).state.may_run()).collect();
+            let life = member
+                .generation()
+                .map_or_else(|| "never heard".to_owned(), |life| format!("generation {}", life.0));
+            let stamp = log::time_stamp(clock::wall());
+            let line = format!(
+                "{stamp} {name} ({life}) confirmed down by process {} of user {}",
+                peer.pid, peer.uid
+            );
+            if let Err(error) = memory::record_confirmation(&self.state_dir, &line) {
+                let text = format!("cannot record who confirms this, so it does not count: {error}");
+                self.server.reply(client, &Reply::Result(Outcome::failed(1, text)));
+                return;
+            }
+            let waiting = Waiting { client, asked: Asked::ConfirmDown { node: name, groups } };
+            self.give_order(Some(waiting), Command::ConfirmDown(at));
+        } else {
+            self.order(Some(client), Command::ConfirmDown(at));
+        }
     }
 
     fn parameter(&self, name: &str) -> Option<String> {

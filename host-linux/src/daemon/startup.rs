@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use heartline_core::Node;
 use heartline_core::ids::Generation;
+use heartline_core::maintenance::Maintenance;
 
 use super::core_config::core_config;
-use super::{Daemon, Options, real_time};
+use super::{Daemon, Options, memory, real_time};
 use crate::clock;
 use crate::config::{self, Configuration, Diagnostic, Loaded, RealSystem, Severity};
 use crate::control::{self, server::Server};
@@ -51,6 +52,9 @@ pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
     log.write(Level::Info, "**************************");
     let version = env!("CARGO_PKG_VERSION");
     log.write(Level::Info, &format!("Configuration validated. Starting heartline {version}"));
+    if options.resumed {
+        log.write(Level::Info, "Heartbeat restarted: resources that run here were kept.");
+    }
     // Before anything is touched that a daemon without its pid file might still be using.
     let server = Server::bind(&control::socket_path(&options.run_dir))
         .map_err(|error| fail(&mut log, error.to_string()))?;
@@ -75,8 +79,24 @@ pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
         }
     }
     log.write(Level::Info, &format!("Heartbeat generation: {}", generation.number));
-    for scratch in SCRATCH.map(|name| options.run_dir.join(name)) {
-        if let Err(error) = make_scratch(&scratch) {
+    let maintenance = memory::maintenance(&options.state_dir).unwrap_or_else(|error| {
+        let text = format!(
+            "Cannot tell from {} whether maintenance is on ({error}): it counts as off until another node says otherwise",
+            options.state_dir.display()
+        );
+        log.write(Level::Error, &text);
+        Maintenance::default()
+    });
+    if maintenance.is_on() {
+        log.write(
+            Level::Info,
+            "Maintenance is on: resources stay as they are, and nothing is managed until it ends",
+        );
+    }
+    // Agents of what runs keep what they must know in it.
+    let is_in_use = options.resumed || maintenance.is_on();
+    for scratch in SCRATCH.map(|name| options.run_dir.join(name)).iter().filter(|_| !is_in_use) {
+        if let Err(error) = make_scratch(scratch) {
             log.write(Level::Warn, &format!("Cannot make {}: {error}", scratch.display()));
         }
     }
@@ -85,7 +105,8 @@ pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
             log.write(Level::Warn, &problem);
         }
     }
-    let node = Node::new(core, keys, Generation(generation.number), clock::core_now());
+    let node =
+        Node::new(core, keys, Generation(generation.number), clock::core_now()).remembering(maintenance);
     let mut daemon =
         Daemon::new(&options, configuration, node, log, server, pid_file).map_err(|failure| {
             let (mut log, error) = *failure;

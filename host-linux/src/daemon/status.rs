@@ -112,6 +112,7 @@ pub(super) fn snapshot(
         media: media.map(|(at, medium)| view.medium(at, medium)).collect(),
         fencing: extra.fencing.clone(),
         rscstatus: holdings(node),
+        maintenance: node.in_maintenance(),
         ipfail: configuration.ipfail,
         quorum: view.quorum(),
         watchdog: view.watchdog(),

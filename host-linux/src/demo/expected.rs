@@ -160,6 +160,7 @@ mod tests {
             }],
             fencing: Fencing::default(),
             rscstatus: Holdings::Local,
+            maintenance: false,
             ipfail: true,
             quorum: None,
             watchdog: None,

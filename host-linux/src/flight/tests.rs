@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use heartline_core::config::{Config, Intervals, Parts, Policy, StopFailure};
 use heartline_core::effect::Effect;
-use heartline_core::ids::{Generation, GroupIndex, JobId, LinkIndex, OrderId, PingIndex};
+use heartline_core::ids::{Generation, GroupIndex, JobId, LinkIndex, MemberIndex, OrderId, PingIndex};
 use heartline_core::input::{Command, JobFailure, Outcome, Scope};
 use heartline_core::notice::Notice;
 use heartline_core::record::BlockError;
@@ -148,6 +148,10 @@ fn any_op() -> impl Strategy<Value = Op> {
         Just(Command::Takeover(Scope::Foreign)),
         Just(Command::Cleanup(None)),
         Just(Command::Retire(1)),
+        Just(Command::Maintenance(true)),
+        Just(Command::Maintenance(false)),
+        Just(Command::Restart),
+        Just(Command::ConfirmDown(MemberIndex(1))),
         Just(Command::Leave)
     ];
     prop_oneof![

@@ -158,6 +158,7 @@ impl History {
             Work::Start(_) | Work::Stop(_) | Work::Monitor(_) | Work::Repair(_) | Work::Fence(_) => {
                 Outcome::Done
             }
+            Work::NextLife => Outcome::Failed(JobFailure::NotRun),
         };
         (took, outcome)
     }

@@ -40,6 +40,9 @@ fn level(notice: &Notice) -> Level {
         | Notice::MemberHearsUs(_)
         | Notice::MemberRestarted { .. }
         | Notice::MemberPhase { .. }
+        | Notice::Maintenance { .. }
+        | Notice::NextLife { .. }
+        | Notice::MemberRestarts { .. }
         | Notice::QuorumGained
         | Notice::PingUp(_)
         | Notice::PingsCount(_)
@@ -65,6 +68,9 @@ fn level(notice: &Notice) -> Level {
         | Notice::Doubtful { .. }
         | Notice::Repairing(_)
         | Notice::Restarting { .. }
+        | Notice::LeavesRunning(_)
+        | Notice::NextLifeGivenUp
+        | Notice::ConfirmedDown(_)
         | Notice::Unprotected { .. }
         | Notice::WatchdogFired { .. }
         | Notice::WasFenced { .. }
@@ -147,6 +153,31 @@ fn text(notice: &Notice, names: &Names) -> String {
              before it judges anybody.",
             names.this_node(),
             Millis(gap)
+        ),
+        Notice::Maintenance { on, by } => maintenance(*on, by.as_ref().map(node)),
+        Notice::LeavesRunning(groups) => {
+            let running: Vec<&str> = names.groups_in(*groups).map(|group| names.group(group)).collect();
+            format!(
+                "Maintenance is on: this node leaves, and its resources go on running here without it: {}",
+                running.join(", ")
+            )
+        }
+        Notice::NextLife { deadtime } => format!(
+            "Heartbeat restart triggered. Resources stay as they are; the other nodes are asked to wait for {}.",
+            Millis(deadtime)
+        ),
+        Notice::NextLifeGivenUp => {
+            "Heartbeat restart given up: this daemon goes on as before. Resources stay as they are."
+                .to_owned()
+        }
+        Notice::MemberRestarts { member, deadtime } => format!(
+            "node {} restarts its heartbeat; its resources stay as they are. It is held for dead if it is silent for {}.",
+            node(member),
+            Millis(deadtime)
+        ),
+        Notice::ConfirmedDown(member) => format!(
+            "node {} is down by the word of an operator: it counts as fenced, its resources are free",
+            node(member)
         ),
         Notice::QuorumGained => "Quorum gained: more than half of all nodes hear each other".to_owned(),
         Notice::QuorumLost => {
@@ -264,6 +295,18 @@ fn text(notice: &Notice, names: &Names) -> String {
             names.this_node()
         ),
         Notice::Dropped(count) => format!("{count} notices were left out: too much happened at once"),
+    }
+}
+
+fn maintenance(on: bool, by: Option<&str>) -> String {
+    let state = if on {
+        "Maintenance is on: resources stay as they are, and nothing is managed until it ends"
+    } else {
+        "Maintenance is over: every resource group is looked at before anything is moved"
+    };
+    match by {
+        Some(by) => format!("{state} ({by} says so)"),
+        None => state.to_owned(),
     }
 }
 

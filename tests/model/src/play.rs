@@ -223,7 +223,7 @@ impl Player {
                 place.service = Service::Stopped;
                 Outcome::Done
             }
-            (Work::Repair(_) | Work::Fence(_), true) => Outcome::Done,
+            (Work::Repair(_) | Work::Fence(_) | Work::NextLife, true) => Outcome::Done,
         };
         if !done && !matches!(job.work, Work::Fence(_)) && cluster.tenancy.holder == Some(host) {
             cluster.tenancy.order = true;
@@ -253,7 +253,11 @@ impl Player {
                 }
                 Effect::Reboot(_) => power_off(cluster, host),
                 Effect::Leave => leaves = true,
-                Effect::FeedWatchdog | Effect::Announce(_) | Effect::Answer { .. } | Effect::Notice(_) => {}
+                Effect::FeedWatchdog
+                | Effect::KeepMaintenance(_)
+                | Effect::Announce(_)
+                | Effect::Answer { .. }
+                | Effect::Notice(_) => {}
             }
         }
         if leaves {
@@ -291,7 +295,7 @@ fn run(
                 *service = Service::Partial;
             }
         }
-        Work::Probe(_) | Work::Monitor(_) | Work::Repair(_) | Work::Fence(_) => {}
+        Work::Probe(_) | Work::Monitor(_) | Work::Repair(_) | Work::Fence(_) | Work::NextLife => {}
     }
     cluster.hosts[usize::from(host)].jobs.push(Job { id, work, cancelled: false, shot: false });
     Ok(())

@@ -10,7 +10,7 @@ use heartline_core::refusal::Refusal;
 use heartline_core::seal::SealError;
 
 /// Everything that a node can decide or answer.
-pub const RULES: [&str; 74] = [
+pub const RULES: [&str; 85] = [
     "phase starting",
     "phase active",
     "phase leaving",
@@ -85,6 +85,17 @@ pub const RULES: [&str; 74] = [
     "repaired",
     "restarting",
     "releasing: failed too often",
+    "maintenance on",
+    "maintenance off",
+    "leaves running",
+    "next life",
+    "next life given up",
+    "member restarts",
+    "confirmed down",
+    "answer: maintenance",
+    "answer: overruled",
+    "answer: not dead",
+    "answer: not restarted",
 ];
 
 /// What cannot be reached from here, with the reason.
@@ -97,6 +108,8 @@ const UNREACHABLE: [&str; 2] = [
 
 const ANSWERS: usize = 53;
 const ANNOUNCED: usize = 52;
+/// Where the eleven rules about administration begin.
+const ADMINISTRATION: usize = 74;
 const STATES: usize = 7;
 
 /// How often each rule fired and each step between states was taken.
@@ -140,6 +153,10 @@ impl Coverage {
             Answer::NotActive => 4,
             Answer::ConfigurationDiffers => 5,
             Answer::Busy => 6,
+            Answer::Maintenance => ADMINISTRATION + 7 - ANSWERS,
+            Answer::Overruled => ADMINISTRATION + 8 - ANSWERS,
+            Answer::NotDead(_) => ADMINISTRATION + 9 - ANSWERS,
+            Answer::NotRestarted => ADMINISTRATION + 10 - ANSWERS,
         };
         self.rules[ANSWERS + at] += 1;
     }
@@ -302,6 +319,13 @@ const fn rule(notice: &Notice) -> usize {
         Notice::Repaired(_) => 71,
         Notice::Restarting { .. } => 72,
         Notice::Releasing { cause: ReleaseCause::FailedTooOften, .. } => 73,
+        Notice::Maintenance { on: true, .. } => ADMINISTRATION,
+        Notice::Maintenance { on: false, .. } => ADMINISTRATION + 1,
+        Notice::LeavesRunning(_) => ADMINISTRATION + 2,
+        Notice::NextLife { .. } => ADMINISTRATION + 3,
+        Notice::NextLifeGivenUp => ADMINISTRATION + 4,
+        Notice::MemberRestarts { .. } => ADMINISTRATION + 5,
+        Notice::ConfirmedDown(_) => ADMINISTRATION + 6,
         Notice::DuplicateName(_) | Notice::Dropped(_) => 51,
     }
 }

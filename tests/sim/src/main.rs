@@ -14,7 +14,7 @@ use heartline_sim::{Report, Summary, run, run_seed, shrink, trace};
 const VIOLATIONS_MAX: usize = 20;
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
-/// Runs whole clusters of real nodes in virtual time, one for each seed, and checks the eight promises of the design.
+/// Runs whole clusters of real nodes in virtual time, one for each seed, and checks the promises of the design.
 #[derive(Debug, Parser)]
 #[command(name = "heartline-sim", max_term_width = 100)]
 struct Arguments {

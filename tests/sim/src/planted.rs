@@ -65,7 +65,11 @@ pub const fn expectation(bug: Bug) -> Expectation {
         Bug::EpochsReversed | Bug::EpochKept | Bug::FailbackAlways | Bug::FailedStartForgotten => {
             &[Promise::NoFailback]
         }
-        Bug::HolderKeeps | Bug::FenceUntold => &[Promise::Rest],
+        Bug::HolderKeeps | Bug::FenceUntold | Bug::LowerMaintenanceWins | Bug::MaintenanceUnchecked => {
+            &[Promise::Rest]
+        }
+        Bug::MaintenanceForgotten | Bug::MaintenanceManages => &[Promise::LeftAlone],
+        Bug::RestartUntold => &[Promise::NotFromTheLiving],
         Bug::OldGenerationHeard
         | Bug::ReplayIsNews
         | Bug::LateIsNews

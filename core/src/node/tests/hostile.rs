@@ -8,7 +8,9 @@ use super::world::{self, DEADTIME, KEEPALIVE, Setting, World};
 use crate::effect::{Effect, Effects};
 use crate::fencing::{Attempt, FenceCause, Untold};
 use crate::frame::{Bytes, Header};
-use crate::ids::{Generation, GroupIndex, JobId, LinkIndex, NodeId, OrderId, PingIndex, Sequence};
+use crate::ids::{
+    Generation, GroupIndex, JobId, LinkIndex, MemberIndex, NodeId, OrderId, PingIndex, Sequence,
+};
 use crate::input::{Command, Input, JobFailure, Outcome, Scope};
 use crate::message::{GroupState, Message, Phase};
 use crate::node::Node;
@@ -224,7 +226,10 @@ proptest! {
                 0 => Command::Leave,
                 1 => Command::Cleanup(None),
                 2 => Command::Cleanup(Some(GroupIndex(which))),
-                3..7 => Command::Standby(scope(which)),
+                3 => Command::Maintenance(which > 0),
+                4 => Command::ConfirmDown(MemberIndex(which)),
+                5 => Command::Restart,
+                6 => Command::Standby(scope(which)),
                 _ => Command::Takeover(scope(which)),
             };
             match op {

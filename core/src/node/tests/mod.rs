@@ -1,5 +1,6 @@
 //! Ownership as an operator would tell it, in virtual time.
 
+mod administration;
 mod fencing;
 mod hostile;
 mod quorum;

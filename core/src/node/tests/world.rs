@@ -10,6 +10,7 @@ use crate::config::{Config, Intervals, Parts, Policy, Quorum, Recovery, StopFail
 use crate::effect::{Answer, Effect, Effects, Work};
 use crate::ids::{Generation, GroupIndex, JobId, LinkIndex, MemberIndex, OrderId};
 use crate::input::{Command, Input, JobFailure, Outcome};
+use crate::maintenance::Maintenance;
 use crate::message::GroupState;
 use crate::node::Node;
 use crate::notice::Notice;
@@ -43,6 +44,10 @@ pub(super) struct Host {
     /// When the armed watchdog resets the host.
     watchdog_ends: Option<Instant>,
     pub(super) watchdog_fired: u32,
+    /// What is on its disk about maintenance.
+    pub(super) kept: Maintenance,
+    /// How long the next life needs to begin; nothing: the program cannot be run.
+    pub(super) restart_takes: Option<Duration>,
     pub(super) config: Config,
 }
 
@@ -54,6 +59,7 @@ enum Event {
     Frame { to: usize, link: u8, bytes: Vec<u8> },
     Job { host: usize, life: u32, job: JobId, work: Work },
     Watchdog { host: usize, timeout: Duration },
+    Boot { host: usize },
 }
 
 pub(super) struct World {
@@ -207,6 +213,8 @@ impl World {
             rebooted: 0,
             watchdog_ends: None,
             watchdog_fired: 0,
+            kept: Maintenance::default(),
+            restart_takes: Some(Duration::from_millis(20)),
             config: setting.config(name),
         });
         Self {
@@ -239,7 +247,8 @@ impl World {
     pub(super) fn boot(&mut self, host: usize) {
         let place = &mut self.hosts[host];
         place.generation += 1;
-        place.node = Some(Node::new(place.config.clone(), keys(), Generation(place.generation), self.now));
+        let node = Node::new(place.config.clone(), keys(), Generation(place.generation), self.now);
+        place.node = Some(node.remembering(place.kept));
         self.step(host, Input::Tick);
     }
 
@@ -359,6 +368,7 @@ impl World {
                     self.step(to, Input::Frame { link: LinkIndex(link), bytes: &bytes });
                 }
             }
+            Event::Boot { host } => self.boot(host),
             Event::Watchdog { host, timeout } => self.step(host, Input::Watchdog(Some(timeout))),
             Event::Job { host, life, job, work } => {
                 if self.hosts[host].generation != life || self.hosts[host].node.is_none() {
@@ -402,6 +412,7 @@ impl World {
                 place.runs[usize::from(group.0)] = false;
                 Outcome::Done
             }
+            Work::NextLife => Outcome::Failed(JobFailure::NotRun),
             Work::Fence(_) if !self.fencing_works => Outcome::Failed(JobFailure::Refused),
             Work::Fence(member) => {
                 if !self.fencing_lies {
@@ -462,8 +473,14 @@ impl World {
                     Work::Stop(_) => STOP_TAKES,
                     Work::Probe(_) | Work::Monitor(_) | Work::Repair(_) => Duration::from_millis(5),
                     Work::Fence(_) => Duration::from_millis(100),
+                    Work::NextLife => Duration::from_millis(1),
                 };
-                if !place.hangs {
+                if work == Work::NextLife
+                    && let Some(takes) = place.restart_takes
+                {
+                    self.kill_daemon(host);
+                    self.schedule(self.now + takes, Event::Boot { host });
+                } else if !place.hangs {
                     self.schedule(self.now + takes, Event::Job { host, life, job, work });
                 }
             }
@@ -478,6 +495,7 @@ impl World {
             }
             Effect::Notice(notice) => self.notices.push((host, notice)),
             Effect::FeedWatchdog => self.feed_watchdog(host),
+            Effect::KeepMaintenance(maintenance) => self.hosts[host].kept = maintenance,
             Effect::Reboot(_) => {
                 self.hosts[host].rebooted += 1;
                 self.power_cut(host);

@@ -15,6 +15,8 @@ use crate::control::snapshot;
 pub(super) fn warnings(view: &View<'_>) -> Vec<String> {
     let quorum = quorum_lost(view);
     let watchdog = watchdog(view);
+    let maintenance = maintenance(view);
+    let left_running = view.others().filter_map(|(at, member)| left_running(view, at, member));
     let blocked = view.groups().filter_map(|(at, group)| blocked(view, at, group));
     let differing = view.others().filter_map(|(at, member)| differing(view, at, member));
     let unfenced = view.others().filter_map(|(at, member)| unfenced(view, at, member));
@@ -22,8 +24,10 @@ pub(super) fn warnings(view: &View<'_>) -> Vec<String> {
     let failed = view.groups().filter_map(|(at, group)| start_failed(view, at, group));
     let nowhere = view.groups().filter_map(|(at, group)| nowhere(view, at, group));
     let one_path = view.others().filter_map(|(at, member)| one_path_left(view, at, member));
-    quorum
+    maintenance
         .into_iter()
+        .chain(quorum)
+        .chain(left_running)
         .chain(blocked)
         .chain(watchdog)
         .chain(differing)
@@ -60,6 +64,9 @@ pub(super) fn reason(view: &View<'_>, at: GroupIndex, group: &Group) -> Option<S
             Some("whether it runs here is being found out".to_owned())
         }
         Activity::Claiming { from } => waits_for(view, at, from),
+        Activity::Unclear => Some(format!(
+            "parts of it run here, or its state cannot be told; it is looked at again when maintenance ends{error}"
+        )),
         Activity::Idle if group.nobody_fit() => Some("no node that is there may run it".to_owned()),
         Activity::Idle
         | Activity::Starting { .. }
@@ -80,6 +87,9 @@ fn waits_for(view: &View<'_>, at: GroupIndex, from: Sequence) -> Option<String> 
                 Grant::NeedsFence => Some(format!("until {name} is fenced")),
                 _ => Some(match (member.presence(), member.report(at).state) {
                     (Presence::Unheard, _) => format!("until {name} is heard or given up"),
+                    _ if member.left_running(at) => {
+                        format!("for {name}, which left it running in maintenance")
+                    }
                     (Presence::Dead, _) if view.node.is_heard_elsewhere(index) => {
                         format!("for {name}, which another node hears")
                     }
@@ -125,6 +135,31 @@ fn watchdog(view: &View<'_>) -> Option<String> {
     }
 }
 
+fn maintenance(view: &View<'_>) -> Option<String> {
+    view.node.in_maintenance().then(|| {
+        "Maintenance is on: nothing is started, stopped, moved or fenced. It ends with: heartline maintenance off"
+            .to_owned()
+    })
+}
+
+/// A dead member that said at its departure that its groups go on running.
+fn left_running(view: &View<'_>, at: MemberIndex, member: &Member) -> Option<String> {
+    let groups: Vec<&str> = view
+        .groups()
+        .map(|(group, _)| group)
+        .filter(|group| member.left_running(*group) && member.fence() != Fence::Done)
+        .map(|group| view.names.group(group))
+        .collect();
+    let name = view.names.member(at);
+    (!groups.is_empty()).then(|| {
+        format!(
+            "{name} left in maintenance and {} went on running there, unmanaged. Start heartbeat on {name}, or, if it \
+             is certain that {name} is down, call heartline confirm-down {name}.",
+            groups.join(", ")
+        )
+    })
+}
+
 fn blocked(view: &View<'_>, at: GroupIndex, group: &Group) -> Option<String> {
     (group.activity() == Activity::Failed).then(|| {
         let name = view.names.group(at);
@@ -151,7 +186,8 @@ fn unfenced(view: &View<'_>, at: MemberIndex, member: &Member) -> Option<String>
             let waits = view.groups().any(|(_, group)| matches!(group.activity(), Activity::Claiming { .. }));
             let so = if waits { ": its groups wait" } else { "" };
             Some(format!(
-                "{name} is dead and could not be fenced{so}{error}. The next attempt is in {} s.",
+                "{name} is dead and could not be fenced{so}{error}. The next attempt is in {} s. If it is certain that \
+                 {name} is down: heartline confirm-down {name}.",
                 next.since(view.now).millis().div_ceil(1000)
             ))
         }

@@ -137,6 +137,7 @@ impl Pair {
                 Effect::Leave => self.nodes[host] = None,
                 Effect::Cancel(_)
                 | Effect::FeedWatchdog
+                | Effect::KeepMaintenance(_)
                 | Effect::Announce(_)
                 | Effect::Answer { .. }
                 | Effect::Notice(_)
@@ -166,6 +167,7 @@ impl Pair {
                 Some(Outcome::Done)
             }
             Work::Fence(_) => failed(JobFailure::Refused),
+            Work::NextLife => failed(JobFailure::NotRun),
         }
     }
 

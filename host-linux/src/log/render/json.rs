@@ -46,6 +46,18 @@ pub fn json(notice: &Notice, names: &Names) -> Value {
             json!({ "notice": "late_heartbeat", "member": node(member), "interval_ms": interval.millis() })
         }
         Notice::Stalled(gap) => json!({ "notice": "stalled", "gap_ms": gap.millis() }),
+        Notice::Maintenance { on, by } => json!({ "notice": "maintenance", "on": on, "by": by.map(node) }),
+        Notice::LeavesRunning(running) => {
+            json!({ "notice": "leaves_running", "groups": groups(running, names) })
+        }
+        Notice::NextLife { deadtime } => {
+            json!({ "notice": "next_life", "deadtime_ms": deadtime.millis() })
+        }
+        Notice::NextLifeGivenUp => json!({ "notice": "next_life_given_up" }),
+        Notice::MemberRestarts { member, deadtime } => json!({
+            "notice": "member_restarts", "member": node(member), "deadtime_ms": deadtime.millis(),
+        }),
+        Notice::ConfirmedDown(member) => json!({ "notice": "confirmed_down", "member": node(member) }),
         Notice::QuorumGained => json!({ "notice": "quorum_gained" }),
         Notice::QuorumLost => json!({ "notice": "quorum_lost" }),
         Notice::PingUp(ping) => json!({ "notice": "ping_up", "ping": names.ping(ping) }),

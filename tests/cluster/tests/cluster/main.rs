@@ -3,6 +3,7 @@
 //! build, else its debug build.
 
 mod addresses;
+mod administration;
 mod agents;
 mod commands;
 mod database;
@@ -134,6 +135,16 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
         a_database_fails_over
         a_unit_fails_over
         a_unit_that_is_missing_moves_its_group;
+    administration:
+        in_maintenance_nothing_is_managed
+        both_nodes_at_once_remember_maintenance
+        daemons_come_and_go_in_maintenance
+        what_is_moved_by_hand_in_maintenance_counts
+        a_restart_keeps_the_services
+        a_restart_moves_nothing_back
+        a_program_that_cannot_be_run_changes_nothing
+        a_next_life_that_fails_is_followed_by_a_takeover
+        an_operator_vouches_for_a_dead_node;
     record:
         a_failover_is_replayed;
     commands:

@@ -29,6 +29,8 @@ pub(crate) struct Daemon {
     /// It has fed its watchdog, and knows of it or soon will.
     pub(crate) opened_watchdog: bool,
     pub(crate) conduct: Conduct,
+    /// The dead time that it asks the others for while it restarts.
+    pub(crate) announced: Option<Micros>,
     /// The files that are in force, and those that wait until groups have been stopped for them.
     pub(crate) in_force: Words,
     pub(crate) pending: Option<(OrderId, Words)>,

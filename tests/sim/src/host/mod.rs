@@ -10,6 +10,7 @@ pub(crate) use daemon::{Daemon, Heard, Medium};
 pub(crate) use service::{Child, Ending, Presence, Service, Trouble};
 
 use heartline_core::ids::GroupIndex;
+use heartline_core::maintenance::Maintenance;
 use heartline_core::message::GroupState;
 
 use crate::dice::Dice;
@@ -21,6 +22,16 @@ pub(crate) enum Machine {
     Off,
     Booting,
     Up,
+}
+
+/// What becomes of the next restart with the services kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum NextLife {
+    /// The installed program cannot be run: the daemon goes on.
+    #[default]
+    None,
+    /// It needs so long to come up.
+    After(Micros),
 }
 
 /// One host.
@@ -56,6 +67,11 @@ pub(crate) struct Host {
     /// How its fencing device behaves.
     pub(crate) device: Trouble,
     pub(crate) ping_lost_until: Vec<Micros>,
+    /// What is on its disk about maintenance.
+    pub(crate) kept: Maintenance,
+    /// When that changed last.
+    pub(crate) maintained: Micros,
+    pub(crate) next_life: NextLife,
     /// How often it will lose its power again, and how long after each boot.
     pub(crate) reboot_loop: (u32, Micros),
     /// When such a loop takes its power the next time.

@@ -28,6 +28,8 @@ pub(crate) struct Service {
     pub(crate) hidden: bool,
     /// It died, or a probe invented it: the node believes that it runs.
     pub(crate) believed: bool,
+    /// It was started or stopped by hand in maintenance, and no look has found that yet.
+    pub(crate) by_hand: bool,
     /// The next boot starts it.
     pub(crate) runs_at_boot: bool,
     /// How its agents behave, by task.
@@ -40,6 +42,7 @@ impl Service {
         since: 0,
         hidden: false,
         believed: false,
+        by_hand: false,
         runs_at_boot: false,
         troubles: [Trouble::NONE; 5],
     };
@@ -57,6 +60,7 @@ impl Service {
             self.hidden = false;
         }
         self.believed = false;
+        self.by_hand = false;
     }
 
     /// Nothing of it is there any more, and nobody needs to know how.
@@ -64,6 +68,7 @@ impl Service {
         self.presence = Presence::Stopped;
         self.hidden = false;
         self.believed = false;
+        self.by_hand = false;
     }
 
     pub(crate) fn trouble(&mut self, task: Task) -> &mut Trouble {

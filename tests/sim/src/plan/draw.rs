@@ -9,7 +9,7 @@ use heartline_core::time::Duration;
 
 use super::{
     Behaviour, Fault, Forgery, GroupSettings, HostSettings, KINDS, Kind, LinkSettings, MILLISECOND, Micros,
-    Plan, Planned, Reading, SECOND, Settings, Task, Times, Words, fencing, majority,
+    Plan, Planned, Reading, SECOND, Settings, Task, Times, Words, administration, fencing, majority,
 };
 use crate::dice::Dice;
 
@@ -39,6 +39,7 @@ pub(super) fn plan(seed: u64) -> Plan {
         })
         .collect();
     faults.sort_by_key(|planned| planned.at);
+    administration::add(seed, &settings, &mut faults, (calm_start, storm));
     Plan { seed, settings, faults, storm }
 }
 
@@ -129,6 +130,8 @@ fn kinds(dice: &mut Dice, settings: &Settings) -> Vec<Kind> {
         Kind::Device => settings.policy.fencing,
         Kind::Watchdog => settings.watchdog.is_some(),
         Kind::PingLost => settings.pings > 0,
+        // See `administration`.
+        Kind::Maintenance | Kind::ByHand | Kind::Restart | Kind::ConfirmDown => false,
         _ => true,
     };
     let likelihood = dice.pick(&[60, 150, 150, 300, 600]);
@@ -259,6 +262,10 @@ fn fault(dice: &mut Dice, settings: &Settings, kind: Kind) -> Fault {
         Kind::Shutdown => Fault::Shutdown { back: lasts },
         Kind::Reload => Fault::Reload { host, words: words(dice, group), lasts },
         Kind::PingLost => Fault::PingLost { host, ping: dice.index(settings.pings), lasts },
+        Kind::Maintenance => Fault::Maintenance { host, lasts },
+        Kind::ByHand => Fault::ByHand { host, group },
+        Kind::Restart => Fault::Restart { host, takes: lasts, runs: true },
+        Kind::ConfirmDown => Fault::ConfirmDown { host, about: other, truthful: true },
     }
 }
 

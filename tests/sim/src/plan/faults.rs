@@ -69,6 +69,15 @@ pub enum Fault {
     Reload { host: usize, words: super::Words, lasts: Micros },
     /// A ping node does not answer a host.
     PingLost { host: usize, ping: usize, lasts: Micros },
+    /// Maintenance is turned on, at this host.
+    Maintenance { host: usize, lasts: Micros },
+    /// In maintenance a group is moved by hand to a host.
+    ByHand { host: usize, group: usize },
+    /// A daemon is restarted with its services kept: the next life comes up after a while, or, where it is broken, when somebody
+    /// starts it by hand. A program that cannot be run at all leaves the daemon as it is.
+    Restart { host: usize, takes: Micros, runs: bool },
+    /// An operator says on this host that another one is down; a truthful one has looked.
+    ConfirmDown { host: usize, about: usize, truthful: bool },
 }
 
 /// What an agent is asked to do.
@@ -157,10 +166,14 @@ pub enum Kind {
     Shutdown,
     Reload,
     PingLost,
+    Maintenance,
+    ByHand,
+    Restart,
+    ConfirmDown,
 }
 
 /// All kinds, in the order of their numbers.
-pub const KINDS: [Kind; 24] = [
+pub const KINDS: [Kind; 28] = [
     Kind::Cut,
     Kind::Sever,
     Kind::Isolate,
@@ -185,6 +198,10 @@ pub const KINDS: [Kind; 24] = [
     Kind::Shutdown,
     Kind::Reload,
     Kind::PingLost,
+    Kind::Maintenance,
+    Kind::ByHand,
+    Kind::Restart,
+    Kind::ConfirmDown,
 ];
 
 impl Fault {
@@ -216,6 +233,10 @@ impl Fault {
             Self::Shutdown { .. } => Kind::Shutdown,
             Self::Reload { .. } => Kind::Reload,
             Self::PingLost { .. } => Kind::PingLost,
+            Self::Maintenance { .. } => Kind::Maintenance,
+            Self::ByHand { .. } => Kind::ByHand,
+            Self::Restart { .. } => Kind::Restart,
+            Self::ConfirmDown { .. } => Kind::ConfirmDown,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! it can be drawn from a seed, written by hand for a regression test, and shrunk. What happens between the faults is
 //! the business of the world and of its dice.
 
+mod administration;
 mod draw;
 mod faults;
 mod fencing;

@@ -1,6 +1,8 @@
-//! The eight promises (design section 4), and one about fencing, against what really happened. Each file holds the exact statement of some of
+//! The eight promises (design section 4), one about fencing and one about maintenance, against what really happened.
+//! Each file holds the exact statement of some of
 //! them, with all that excuses a node. Nothing here changes the world.
 
+mod care;
 mod conduct;
 mod fencing;
 mod forgery;
@@ -15,6 +17,7 @@ use std::fmt;
 
 use crate::plan::Micros;
 
+pub(crate) use care::meddles;
 pub(crate) use conduct::{Conduct, word};
 pub(crate) use fencing::{both_down, untold};
 pub(crate) use forgery::differs;
@@ -46,6 +49,8 @@ pub enum Promise {
     Known,
     /// 9. Of two nodes that lose each other, where their devices work and the fence delay is long enough, one survives.
     OneSurvives,
+    /// 10. In maintenance nothing is started, stopped or fenced.
+    LeftAlone,
 }
 
 /// A broken promise.
@@ -77,6 +82,7 @@ impl Promise {
             Self::Robust => "no input panics or loops, and a forged frame changes nothing",
             Self::OneSurvives => "of two nodes that lose each other one survives",
             Self::Known => "what runs is known to run, and every reboot and fence has a reason",
+            Self::LeftAlone => "in maintenance nothing is started, stopped or fenced",
         }
     }
 }

@@ -6,8 +6,8 @@
 //!    daemon started, what its files did not name any more when it started, and what a probe denied.
 //! 2. Without them the same holds for two hosts that are *linked*: some link between them has had nothing wrong with it,
 //!    in both directions, and both daemons have run without a stall, for twice the longer dead time. Two that were not, and
-//!    run the same group, must end that within the same time and a stop once they are linked, unless the group cannot be
-//!    stopped and its node says so.
+//!    run the same group, must end that within the same time and a stop once they are linked and maintenance is over, unless
+//!    the group cannot be stopped and its node says so.
 //!    Nor does a start begin while the newest word of another that is alive says that its files differ.
 //! 3. Linked or not: no start while a host has the group from which a frame was taken in within its dead time.
 
@@ -91,11 +91,14 @@ pub(crate) fn lasts(world: &World, one: usize, other: usize, place: usize) -> Op
     if world.settings().is_protected()
         || !services.iter().all(|service| service.is_present())
         || [one, other].iter().zip(services).any(|(host, service)| is_excused(world.host(*host), service))
-        || [one, other].iter().any(|host| is_given_up(world.host(*host), place))
+        || [one, other]
+            .iter()
+            .any(|host| is_given_up(world.host(*host), place) || world.host(*host).kept.is_on())
     {
         return None;
     }
     let since = services.iter().map(|service| service.since).max().unwrap_or(0);
+    let since = [one, other].iter().map(|host| world.host(*host).maintained).fold(since, Micros::max);
     let since = since.max(linked_since(world, one, other)?);
     let times = &world.settings().times;
     let limit = 2 * patience(world, one, other) + times.start.max(times.limit) + times.stop.max(times.limit);

@@ -22,6 +22,11 @@ pub(crate) fn unrest(world: &World) -> Option<String> {
             return Some(format!("{} is {:?}", name(host), daemon.node.phase()));
         }
     }
+    for host in 0..world.hosts() {
+        if let Some(what) = in_maintenance(world, host) {
+            return Some(what);
+        }
+    }
     for group in 0..world.settings().groups.len() {
         let at = GroupIndex(u8::try_from(group).unwrap_or(u8::MAX));
         let owners: Vec<usize> = (0..world.hosts()).filter(|host| has(world, *host, group)).collect();
@@ -50,6 +55,18 @@ pub(crate) fn unrest(world: &World) -> Option<String> {
         .find(|host| !settled(host))
         .map(|host| format!("{} is not settled", name(host)))
         .or_else(|| (0..world.hosts()).find_map(|host| super::untold(world, host)))
+}
+
+/// Maintenance is over everywhere, and what was changed by hand meanwhile was found.
+fn in_maintenance(world: &World, host: usize) -> Option<String> {
+    let here = world.host(host);
+    let node = here.daemon.as_ref().map(|daemon| daemon.node.maintenance());
+    let newest = (0..world.hosts()).map(|host| world.host(host).kept).max();
+    if here.kept.is_on() || node != newest || Some(here.kept) != newest {
+        return Some(format!("{} knows {node:?} of {newest:?}", name(host)));
+    }
+    let group = here.services.iter().position(|service| service.by_hand)?;
+    Some(format!("{} has not found what was done by hand to group {group}", name(host)))
 }
 
 fn has(world: &World, host: usize, group: usize) -> bool {

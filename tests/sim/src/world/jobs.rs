@@ -19,6 +19,11 @@ impl World {
             return;
         }
         self.tell(host, || format!("job {}: {}", job.0, describe(work)));
+        if work == Work::NextLife {
+            self.restart(host, job);
+            return;
+        }
+        self.judge_care(host, work);
         let place = work.group().map(|group| self.hosts[host].place(usize::from(group.0)));
         let (takes, ending) = match work {
             Work::Probe(group) => self.plan_agent(host, usize::from(group.0), Task::Probe),
@@ -27,6 +32,7 @@ impl World {
             Work::Monitor(group) => self.plan_agent(host, usize::from(group.0), Task::Monitor),
             Work::Repair(group) => self.plan_agent(host, usize::from(group.0), Task::Repair),
             Work::Fence(member) => self.plan_fence(host, usize::from(member.0)),
+            Work::NextLife => return,
         };
         let here = &mut self.hosts[host];
         let Some(daemon) = &here.daemon else { return };
@@ -198,6 +204,7 @@ impl World {
         match (child.work, child.ending) {
             (Work::Probe(_), Ending::Succeeds) => {
                 service.believed = false;
+                service.by_hand = false;
                 match service.presence {
                     Presence::Stopped => Outcome::NotRunning,
                     Presence::Parts => Outcome::Partial,
@@ -233,7 +240,7 @@ impl World {
                 says
             }
             (_, Ending::Says(says)) => says,
-            (Work::Repair(_), Ending::Succeeds) => Outcome::Done,
+            (Work::Repair(_) | Work::NextLife, Ending::Succeeds) => Outcome::Done,
             (Work::Fence(_), Ending::Succeeds) => Outcome::Fenced { device: 1 },
         }
     }
@@ -287,5 +294,6 @@ fn describe(work: Work) -> String {
         Work::Monitor(group) => format!("monitor group {}", group.0),
         Work::Repair(group) => format!("repair group {}", group.0),
         Work::Fence(member) => format!("fence {}", name(usize::from(member.0))),
+        Work::NextLife => "begin the next life".to_owned(),
     }
 }

@@ -124,7 +124,8 @@ impl World {
         let media = self.plan.settings.media(host);
         let serial = |link: usize| matches!(self.plan.settings.links[link], LinkSettings::Serial { .. });
         let node =
-            Node::new(config, self.keys.clone(), Generation(here.generation), here.clock.read(self.now));
+            Node::new(config, self.keys.clone(), Generation(here.generation), here.clock.read(self.now))
+                .remembering(here.kept);
         here.daemon = Some(Box::new(Daemon {
             node,
             life: here.lives,
@@ -134,6 +135,7 @@ impl World {
             ended: Vec::new(),
             opened_watchdog: false,
             conduct: truth::Conduct::default(),
+            announced: None,
             in_force: here.words,
             pending: None,
             heard: vec![None; self.plan.settings.hosts.len()],

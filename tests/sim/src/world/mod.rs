@@ -1,6 +1,7 @@
 //! The world of one run: hosts, links and what is going to happen, in one loop over virtual time. Everything takes time
 //! here: no effect of a node is carried out within the step that ordered it but its words and its frames.
 
+mod administration;
 mod jobs;
 mod machines;
 mod operators;
@@ -11,13 +12,14 @@ mod watchdog;
 
 use heartline_core::config::ConfigError;
 use heartline_core::frame::Bytes;
+use heartline_core::maintenance::Maintenance;
 use heartline_core::notice::Notice;
 use heartline_core::seal::{KeyError, KeyRing};
 use heartline_core::{Effect, Effects, Input};
 
 use crate::coverage::Coverage;
 use crate::dice::Dice;
-use crate::host::{Clock, Host, Machine, Service, Trouble};
+use crate::host::{Clock, Host, Machine, NextLife, Service, Trouble};
 use crate::plan::{MILLISECOND, Micros, Plan, Planned, SECOND, Settings, Words};
 use crate::report::Statistics;
 use crate::timeline::Timeline;
@@ -120,6 +122,9 @@ impl World {
                 next_child: 0,
                 device: Trouble::NONE,
                 ping_lost_until: vec![0; settings.pings],
+                kept: Maintenance::default(),
+                maintained: 0,
+                next_life: NextLife::default(),
                 reboot_loop: (0, 0),
                 reboots_at: 0,
                 spared: false,
@@ -219,6 +224,7 @@ impl World {
             Event::WatchdogOpen { host, life } => self.watchdog_open(usize::from(host), life),
             Event::WatchdogEnds { host, power } => self.watchdog_ends(usize::from(host), power),
             Event::Pings { host, life } => self.ask_pings(usize::from(host), life),
+            Event::EndMaintenance { host } => self.end_maintenance(usize::from(host)),
             Event::Reload { host } => self.reload(usize::from(host)),
             Event::Restore { host } => self.restore(usize::from(host)),
             Event::Audit => self.audit(),
@@ -333,6 +339,8 @@ impl World {
                     self.broken(Promise::OneOwnerWhileLinked, what);
                 }
             }
+            Notice::NextLife { deadtime } => self.announced(host, Some(deadtime)),
+            Notice::NextLifeGivenUp => self.announced(host, None),
             Notice::Unprotected { .. } => self.statistics.takeovers += 1,
             Notice::Fencing { member, .. } => self.aim(host, usize::from(member.0)),
             Notice::Fenced { member, .. } => {
@@ -383,6 +391,7 @@ impl World {
                 }
                 self.feed_watchdog(host);
             }
+            Effect::KeepMaintenance(maintenance) => self.keep_maintenance(host, maintenance),
             Effect::Reboot(group) => {
                 let conduct = self.hosts[host].daemon.as_ref().map(|daemon| &daemon.conduct);
                 if let Some(what) = conduct.and_then(|conduct| conduct.reboot(host, group)) {

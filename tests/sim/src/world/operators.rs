@@ -73,6 +73,9 @@ impl World {
                     self.start_daemon(host, power);
                     self.reload(host);
                     self.order(host, Command::Cleanup(None));
+                    if self.hosts[host].kept.is_on() {
+                        self.order(host, Command::Maintenance(false));
+                    }
                 }
             }
             2 => {

@@ -37,6 +37,8 @@ pub(super) enum Event {
     WatchdogEnds { host: u8, power: u32 },
     /// The ping nodes are asked.
     Pings { host: u8, life: u32 },
+    /// An operator ends the maintenance that began at this host.
+    EndMaintenance { host: u8 },
     /// The files are read again.
     Reload { host: u8 },
     /// The files say what they usually say.

@@ -5,7 +5,7 @@ use heartline_core::message::GroupState;
 
 use super::queue::Event;
 use super::{World, small};
-use crate::host::{Machine, Presence, Trouble};
+use crate::host::{Machine, NextLife, Presence, Trouble};
 use crate::plan::{Fault, Micros, SECOND, Words};
 use crate::truth;
 use crate::wire::{Noise, Weather};
@@ -123,6 +123,17 @@ impl World {
                 self.reload(host);
                 true
             }
+            Fault::Maintenance { host, lasts } => {
+                let until = self.lasting(lasts);
+                self.begin_maintenance(host, until)
+            }
+            Fault::ByHand { host, group } => self.move_by_hand(host, group),
+            Fault::Restart { host, takes, runs } => {
+                let takes = self.lasting(takes) - self.now;
+                self.hosts[host].next_life = if runs { NextLife::After(takes) } else { NextLife::None };
+                self.order(host, Command::Restart)
+            }
+            Fault::ConfirmDown { host, about, truthful } => self.confirm_down(host, about, truthful),
             Fault::PingLost { host, ping, lasts } => {
                 self.hosts[host].ping_lost_until[ping] = self.lasting(lasts);
                 true
@@ -208,6 +219,7 @@ impl World {
         let rested = self.disturbed_until + 2 * allowed < self.now && truth::unrest(self).is_none();
         let untroubled = self.hosts.iter().all(|host| {
             host.words == Words::Usual
+                && !host.kept.is_on()
                 && host.reboots_at <= self.now
                 && host.services.iter().all(|service| !service.believed && !service.hidden)
                 && host.daemon.as_ref().is_some_and(|daemon| {

@@ -64,9 +64,9 @@ impl World {
             from: small(from),
             generation: daemon.node.generation().0,
             sequence: daemon.node.sequence().0,
-            deadtime: daemon.node.config().intervals().deadtime.micros(),
             hears: daemon.hears(),
             words: daemon.in_force,
+            deadtime: daemon.announced.unwrap_or(daemon.node.config().intervals().deadtime.micros()),
         };
         let bytes = self.outbox.frame.clone();
         for link in 0..self.plan.settings.links.len() {
