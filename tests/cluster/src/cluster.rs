@@ -149,13 +149,13 @@ impl Cluster {
         database::Guard::begin(Arc::clone(self.disk()?), hosts)
     }
 
-    /// Cuts every way between the two hosts.
+    /// Cuts every way between the two hosts; clients still reach the other than this one.
     ///
     /// # Errors
     /// What the lab cannot do.
-    pub fn part(&mut self) -> Result<()> {
+    pub fn part(&mut self, name: &str) -> Result<()> {
         self.cable.cut()?;
-        Ok(self.ha1.host.cut_ethernet("eth0")?)
+        Ok(self.node(name)?.host.cut_ethernet("eth0")?)
     }
 
     /// Joins them again.
@@ -164,7 +164,8 @@ impl Cluster {
     /// What the lab cannot do.
     pub fn join(&mut self) -> Result<()> {
         self.cable.restore()?;
-        Ok(self.ha1.host.restore_ethernet("eth0")?)
+        self.ha1.host.restore_ethernet("eth0")?;
+        Ok(self.ha2.host.restore_ethernet("eth0")?)
     }
 
     /// Cuts the wire of the null-modem cable on which a host sends.

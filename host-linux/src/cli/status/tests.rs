@@ -1,8 +1,11 @@
 //! What `heartline status` shows, whole.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use super::*;
 use crate::cli::fake_daemon::recorded_cluster;
-use crate::control::snapshot::{Elsewhere, NodeKind, Quorum, Watchdog};
+use crate::control::snapshot::{Elsewhere, Fencing, FencingDevice, NodeKind, Quorum, Watchdog};
+use crate::fence::history::{Entry, Result as FenceResult};
 
 #[test]
 fn a_cluster_in_good_order() {
@@ -117,4 +120,59 @@ fn colours_change_nothing_but_colours() {
         plain = plain.replace(code, "");
     }
     assert_eq!(plain, render_status(&cluster, Palette::Plain));
+}
+
+#[test]
+fn fencing_devices_and_the_last_fences() {
+    let mut cluster = recorded_cluster();
+    cluster.fencing = Fencing {
+        devices: vec![
+            FencingDevice { kind: "external/ipmi".to_owned(), checked_s_ago: Some(61), problem: None },
+            FencingDevice {
+                kind: "fence_x".to_owned(),
+                checked_s_ago: Some(1),
+                problem: Some("there is no program fence_x in PATH".to_owned()),
+            },
+            FencingDevice { kind: "null".to_owned(), checked_s_ago: None, problem: None },
+        ],
+        history: (1..=4).map(fence).collect(),
+    };
+    let text = render_status(&cluster, Palette::Plain);
+    let (_, fencing) = text.split_once("\n\nFENCING").unwrap();
+    let stamp = |seconds| crate::log::time_stamp(UNIX_EPOCH + Duration::from_secs(seconds));
+    let expected = format!(
+        " DEVICE  STATE   CHECKED
+external/ipmi   works   61.0 s ago
+fence_x         failed  1.0 s ago
+  ! there is no program fence_x in PATH
+null                    not yet
+
+LAST FENCES
+{}  wna fenced wnb with external/ipmi in vain: the device said it was done, and wnb went on
+{}  wna could not fence wnb, tried 3 times, since it was silent: no route
+{}  wna fenced wnb with external/ipmi in 2.1 s, since it was silent
+",
+        stamp(2),
+        stamp(3),
+        stamp(4)
+    );
+    assert_eq!(fencing, expected);
+}
+
+fn fence(time: u64) -> Entry {
+    let result = match time {
+        2 => FenceResult::Belied,
+        3 => FenceResult::Failed { attempts: 3, why: "no route".to_owned() },
+        _ => FenceResult::Fenced,
+    };
+    Entry {
+        time,
+        victim: "wnb".to_owned(),
+        by: "wna".to_owned(),
+        device: "external/ipmi".to_owned(),
+        reason: "it was silent".to_owned(),
+        took_ms: 2_100,
+        generation: 7,
+        result,
+    }
 }

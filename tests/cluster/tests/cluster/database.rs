@@ -56,7 +56,7 @@ pub(crate) fn no_acknowledged_row_is_lost(world: World) -> Outcome {
                 (holder.as_str(), other)
             }
             Blow::Partition => {
-                cluster.part()?;
+                cluster.part(other)?;
                 (other, holder.as_str())
             }
             Blow::DaemonKilled => {

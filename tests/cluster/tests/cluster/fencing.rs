@@ -109,7 +109,7 @@ pub(crate) fn of_two_that_lose_each_other_one_survives(world: World) -> Outcome 
     let mut cluster = Cluster::build(world, fenced())?;
     cluster.start_settled()?;
     let before = cluster.moves()?;
-    cluster.part()?;
+    cluster.part("ha1")?;
     cluster.ha2.wait_down()?;
     cluster.join()?;
     cluster.ha2.boot()?;
@@ -125,7 +125,7 @@ pub(crate) fn twenty_races_never_take_both_down(world: World) -> Outcome {
     let mut cluster = Cluster::build(world, fenced().directive("auto_failback", "off"))?;
     cluster.start_settled()?;
     for round in 0..20 {
-        cluster.part()?;
+        cluster.part("ha1")?;
         let mut down = Vec::new();
         wait_until("one of them goes down", LIMIT, || {
             down.clear();
