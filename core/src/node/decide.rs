@@ -227,6 +227,7 @@ impl Node {
     pub(super) fn settle_into(&mut self, now: Instant, group: GroupIndex, effects: &mut Effects) {
         if let Some(from) = self.group(group).found_running
             && self.phase == Phase::Active
+            && !self.listening
             && (planted(Bug::AdoptedUnasked) || self.may_adopt(now, group, from, effects))
         {
             let epoch = self.newest_epoch(group).next();

@@ -108,3 +108,14 @@ fn an_old_acknowledgement_starts_nothing() {
     };
     keeps_all_promises(&settings, &[(30, weather)]);
 }
+
+/// What the daemon found running at its start is not its own before it has heard what was said while it was stalled.
+#[test]
+fn what_was_found_is_not_adopted_before_all_that_waited_is_heard() {
+    let faults = [
+        (30, Fault::PowerLoss { host: 1, off: 15 * SECOND }),
+        (42, Fault::KillDaemon { host: 0, children_die: false, back: SECOND }),
+        (44, Fault::StallDaemon { host: 0, lasts: 20 * SECOND }),
+    ];
+    keeps_all_promises(&pair(), &faults);
+}
