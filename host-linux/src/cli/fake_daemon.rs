@@ -102,6 +102,7 @@ pub(super) fn recorded_cluster() -> Snapshot {
                 epoch: 3,
                 elsewhere: vec![Elsewhere { node: "wnb".to_owned(), state: GroupState::Idle }],
                 reason: None,
+                failures: None,
             },
             Group {
                 name: "svcB".to_owned(),
@@ -112,6 +113,7 @@ pub(super) fn recorded_cluster() -> Snapshot {
                 epoch: 2,
                 elsewhere: vec![Elsewhere { node: "wnb".to_owned(), state: GroupState::Running }],
                 reason: None,
+                failures: None,
             },
         ],
         media: Vec::new(),

@@ -59,11 +59,12 @@ enum Command {
     ///
     /// The other node stops them first; if it is dead, they run here already. Exits as `standby` does.
     Takeover(Transfer),
-    /// Forget failures: groups that could not be started or stopped here may run here again.
+    /// Forget failures: groups that failed too often, or could not be started or stopped here, may run here again.
     ///
     /// Mend the cause first; `heartline status` names it.
     Cleanup {
-        /// One group, by its first resource as in haresources; all groups if absent.
+        /// One group, by one of its resources as in haresources; all groups if absent.
+        #[arg(value_name = "RESOURCE")]
         group: Option<String>,
     },
     /// Turn maintenance on or off for the whole cluster: services stay as they are, and nothing is managed.

@@ -8,7 +8,7 @@ use std::io::IsTerminal;
 use clap::builder::styling::{AnsiColor, Style};
 
 use crate::control::Snapshot;
-use crate::control::snapshot::{Group, GroupState, Holdings, Link, Node, NodeStatus};
+use crate::control::snapshot::{Failures, Group, GroupState, Holdings, Link, Node, NodeStatus};
 use crate::log::printable;
 
 /// Whether a text may carry colours.
@@ -177,7 +177,26 @@ fn group_rows(group: &Group, nodes: &[Node]) -> Vec<Row<5>> {
     if let Some(reason) = &group.reason {
         rows.push(Row::Remark(Cell::new(format!("! {reason}"), Mood::Bad)));
     }
+    rows.extend(
+        group.failures.as_ref().map(|failures| Row::Remark(Cell::new(failed(failures), Mood::Changing))),
+    );
     rows
+}
+
+/// How often a group failed while it ran here, how it did last, and how far it is from being moved for that.
+fn failed(failures: &Failures) -> String {
+    let times = if failures.count == 1 { "once".to_owned() } else { format!("{} times", failures.count) };
+    let what = match (&failures.resource, &failures.error) {
+        (Some(resource), Some(error)) => format!("{resource}: {error}"),
+        _ => failures.ailment.words().to_owned(),
+    };
+    format!(
+        "failed {times}, last {} ago: {what}; restarted in place {} of {} times within {}",
+        duration(failures.ms_ago),
+        failures.restarts,
+        failures.restarts_allowed,
+        duration(failures.window_ms)
+    )
 }
 
 /// What the others do with a group. Of a dead node only that it is dead: what it said last is no longer so. Where there

@@ -295,6 +295,29 @@ pub struct Group {
     pub elsewhere: Vec<Elsewhere>,
     /// Why it is not as it should be, in words: the last error, the reason for waiting.
     pub reason: Option<String>,
+    /// How it failed on this node, after having run, since the last clean-up; absent if it did not.
+    pub failures: Option<Failures>,
+}
+
+/// The failures of a group that is monitored, on one node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failures {
+    /// How many there were.
+    pub count: u16,
+    /// What the last one was.
+    pub ailment: Ailment,
+    /// How long ago that was, in milliseconds.
+    pub ms_ago: u64,
+    /// The resource that failed last, as written.
+    pub resource: Option<String>,
+    /// What was said about it.
+    pub error: Option<String>,
+    /// How often the group was restarted in place within the window.
+    pub restarts: u8,
+    /// How often it may be, before it moves.
+    pub restarts_allowed: u8,
+    /// The window, in milliseconds.
+    pub window_ms: u64,
 }
 
 /// The state of a group on another member.
@@ -368,6 +391,19 @@ pub enum Ailment {
     Unclear,
     /// Addresses that were gone could not be put back, or were gone again too often.
     NotRepaired,
+}
+
+impl Ailment {
+    /// It in a few words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Gone => "it did not run any more",
+            Self::Hung => "its monitor hung",
+            Self::Unclear => "its status was not clear",
+            Self::NotRepaired => "its addresses could not be kept",
+        }
+    }
 }
 
 impl From<health::Ailment> for Ailment {

@@ -14,6 +14,7 @@ use nix::sys::reboot::{RebootMode, reboot};
 
 use super::Daemon;
 use super::requests::Waiting;
+use super::status::LastError;
 use crate::clock;
 use crate::control::{self, Reply};
 use crate::durable;
@@ -131,9 +132,9 @@ impl Daemon {
     pub(super) fn say(&mut self, notice: &Notice, now: Instant) {
         if let Notice::Started { group, .. } = notice {
             self.repeats.0.extend(REPEATS.iter().map(|pause| (now + *pause, *group)));
-            if let Some(error) = self.extra.last_errors.get_mut(usize::from(group.0)) {
-                *error = None;
-            }
+        }
+        if let Notice::Started { group, .. } | Notice::Healthy(group) = notice {
+            self.forget_error(*group);
         }
         self.record_fence(notice);
         if matches!(notice, Notice::Refused { .. }) && !self.configuration.logging.log_badpack {
@@ -142,6 +143,14 @@ impl Daemon {
         let (level, text) = render::render(notice, &self.names);
         self.log.write(level, &text);
         self.programs.hear(notice, (level, &text), &self.names, now);
+    }
+
+    /// The last error is over, unless it is one of the failures that are shown until a clean-up.
+    pub(super) fn forget_error(&mut self, group: GroupIndex) {
+        let failed = self.node.group_here(group).is_some_and(|group| group.health().failures() > 0);
+        if let Some(error) = self.extra.last_errors.get_mut(usize::from(group.0)).filter(|_| !failed) {
+            *error = None;
+        }
     }
 
     pub(super) fn repeat_announcements(&mut self, now: Instant) {
@@ -228,12 +237,12 @@ impl Daemon {
             let mut ended: Vec<(JobId, Outcome)> = Vec::new();
             for (job, outcome) in self.runner.completed() {
                 if job & OWN_JOBS == 0 {
-                    let (job, text) = (JobId(job), error_text(&outcome));
+                    let (job, error) = (JobId(job), last_error(&outcome));
                     if let Some(group) = self.group_of(job)
-                        && text.is_some()
+                        && error.is_some()
                         && let Some(last) = self.extra.last_errors.get_mut(group)
                     {
-                        *last = text;
+                        *last = error;
                     }
                     ended.push((job, resource_outcome(&outcome)));
                 }
@@ -337,25 +346,25 @@ fn fence_outcome(outcome: &fence::Outcome) -> Outcome {
     }
 }
 
-fn error_text(outcome: &resources::Outcome) -> Option<String> {
-    match outcome {
+/// What is to be remembered of a job that did not go well.
+fn last_error(outcome: &resources::Outcome) -> Option<LastError> {
+    let (resource, what) = match outcome {
         resources::Outcome::Lost { resource, reason, .. } => {
-            Some(format!("{resource}: does not run any more ({reason})"))
+            (resource, format!("does not run any more ({reason})"))
         }
         resources::Outcome::Unclear { resource, reason } => {
-            Some(format!("{resource}: has no clear status ({reason})"))
+            (resource, format!("has no clear status ({reason})"))
         }
         resources::Outcome::NotRun { resource, reason } => {
-            Some(format!("{resource}: cannot be asked how it is ({reason})"))
+            (resource, format!("cannot be asked for its status ({reason})"))
         }
-        resources::Outcome::Failed { resource, reason } => Some(format!("{resource}: {reason}")),
-        resources::Outcome::TimedOut { resource, operation } => {
-            Some(format!("{resource}: {operation} timed out"))
-        }
+        resources::Outcome::Failed { resource, reason } => (resource, reason.clone()),
+        resources::Outcome::TimedOut { resource, operation } => (resource, format!("{operation} timed out")),
         resources::Outcome::Running
         | resources::Outcome::NotRunning
         | resources::Outcome::Partial
         | resources::Outcome::Succeeded
-        | resources::Outcome::Cancelled => None,
-    }
+        | resources::Outcome::Cancelled => return None,
+    };
+    Some(LastError { resource: resource.clone(), what })
 }

@@ -7,6 +7,7 @@ use heartline_core::member::Presence;
 
 use super::{Daemon, memory, status};
 use crate::clock;
+use crate::config::Group;
 use crate::control::snapshot;
 use crate::control::{ClientId, Incoming, Outcome, Peer, Reply, Request, Scope, Snapshot};
 use crate::log::{self, Level};
@@ -110,9 +111,11 @@ impl Daemon {
 
     fn clean_up(&mut self, client: ClientId, group: Option<String>) {
         let known = |name: &String| {
-            let mut groups = self.configuration.groups.iter();
-            let at = groups.position(|group| group.name() == name).and_then(|at| u8::try_from(at).ok());
-            at.map(GroupIndex)
+            let groups = &self.configuration.groups;
+            let named = groups.iter().position(|group| group.name() == name);
+            let has = |group: &Group| group.resources.iter().any(|resource| resource.text == *name);
+            let at = named.or_else(|| groups.iter().position(has))?;
+            u8::try_from(at).ok().map(GroupIndex)
         };
         let which = match &group {
             None => None,
@@ -120,13 +123,16 @@ impl Daemon {
                 Some(index) => Some(index),
                 None => {
                     let outcome =
-                        Outcome::failed(1, format!("there is no resource group {name} in haresources"));
+                        Outcome::failed(1, format!("haresources has no group and no resource {name}"));
                     self.server.reply(client, &Reply::Result(outcome));
                     return;
                 }
             },
         };
         self.order(Some(client), Command::Cleanup(which));
+        let all = self.node.config().groups();
+        all.filter(|group| which.is_none_or(|which| which == *group))
+            .for_each(|group| self.forget_error(group));
     }
 
     /// Records who vouches for what, and lets it count.

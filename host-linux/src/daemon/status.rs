@@ -10,6 +10,8 @@ mod tests;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use std::fmt;
+
 use heartline_core as core;
 use heartline_core::ids::{GroupIndex, LinkIndex, MemberIndex, PingIndex};
 use heartline_core::member::{Member, Presence};
@@ -18,8 +20,8 @@ use heartline_core::time::Instant;
 
 use crate::config::{self, Configuration};
 use crate::control::snapshot::{
-    Elsewhere, Fencing, Group, GroupState, Holdings, Link, Medium, Node, NodeKind, NodeStatus, Phase, Quorum,
-    Refused, Snapshot, Times, Watchdog,
+    Elsewhere, Failures, Fencing, Group, GroupState, Holdings, Link, Medium, Node, NodeKind, NodeStatus,
+    Phase, Quorum, Refused, Snapshot, Times, Watchdog,
 };
 use crate::log::render::Names;
 use crate::media::LinkCounters;
@@ -31,8 +33,8 @@ pub(super) struct Extra {
     pub(super) pid: u32,
     /// The version that is shown.
     pub(super) version: String,
-    /// What was last said about a failure of each group here, by group.
-    pub(super) last_errors: Vec<Option<String>>,
+    /// The last failure of each group here, by group.
+    pub(super) last_errors: Vec<Option<LastError>>,
     /// The condition of each medium, by link.
     pub(super) media: Vec<MediumCondition>,
     /// The time-out of the watchdog, as far as the other nodes may rely on it.
@@ -45,6 +47,21 @@ pub(super) struct Extra {
     pub(super) fencing: Fencing,
     /// The commands of clients that are not started any more, since they ended too soon too often.
     pub(super) clients_given_up: Vec<String>,
+}
+
+/// What was last said about a failure of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LastError {
+    /// The resource as written; empty where it was none in particular.
+    pub(super) resource: String,
+    /// A sentence for people.
+    pub(super) what: String,
+}
+
+impl fmt::Display for LastError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.resource, self.what.trim_end())
+    }
 }
 
 /// How a medium is.
@@ -74,8 +91,8 @@ impl Extra {
         self.media.get(link).is_some_and(|medium| medium.open)
     }
 
-    fn last_error(&self, group: GroupIndex) -> Option<&str> {
-        self.last_errors.get(usize::from(group.0))?.as_deref()
+    fn last_error(&self, group: GroupIndex) -> Option<&LastError> {
+        self.last_errors.get(usize::from(group.0))?.as_ref()
     }
 }
 
@@ -220,6 +237,25 @@ impl View<'_> {
             epoch: u64::from(here.epoch().0),
             elsewhere: others.collect(),
             reason: attention::reason(self, at, here),
+            failures: self.failures(at, here),
+        })
+    }
+
+    /// How a group has failed here since the last clean-up; nothing if it has not.
+    fn failures(&self, at: GroupIndex, group: &core::group::Group) -> Option<Failures> {
+        let health = group.health();
+        let (when, ailment) = health.last_failure()?;
+        let recovery = self.node.config().policy().recovery;
+        let error = self.extra.last_error(at);
+        Some(Failures {
+            count: health.failures(),
+            ailment: ailment.into(),
+            ms_ago: self.millis_since(when),
+            resource: error.map(|error| error.resource.clone()),
+            error: error.map(|error| error.what.trim_end().to_owned()),
+            restarts: health.restarts(self.now, recovery.window),
+            restarts_allowed: recovery.restarts,
+            window_ms: recovery.window.millis(),
         })
     }
 

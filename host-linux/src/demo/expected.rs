@@ -157,6 +157,7 @@ mod tests {
                 epoch: 3,
                 elsewhere: Vec::new(),
                 reason: None,
+                failures: None,
             }],
             fencing: Fencing::default(),
             rscstatus: Holdings::Local,

@@ -3,6 +3,7 @@
 mod advice;
 mod agents;
 mod machine;
+mod monitoring;
 mod original;
 mod reports;
 mod robustness;

@@ -22,6 +22,7 @@ pub(super) fn warnings(view: &View<'_>) -> Vec<String> {
     let unfenced = view.others().filter_map(|(at, member)| unfenced(view, at, member));
     let deaf = view.others().filter_map(|(at, member)| deaf(view, at, member));
     let failed = view.groups().filter_map(|(at, group)| start_failed(view, at, group));
+    let unwatched = view.groups().filter_map(|(at, group)| unwatched(view, at, group));
     let nowhere = view.groups().filter_map(|(at, group)| nowhere(view, at, group));
     let one_path = view.others().filter_map(|(at, member)| one_path_left(view, at, member));
     maintenance
@@ -34,6 +35,7 @@ pub(super) fn warnings(view: &View<'_>) -> Vec<String> {
         .chain(unfenced)
         .chain(deaf)
         .chain(failed)
+        .chain(unwatched)
         .chain(nowhere)
         .chain(one_path)
         .chain(devices(view))
@@ -52,12 +54,11 @@ pub(super) fn remarks(view: &View<'_>) -> Vec<String> {
 
 /// Why a group is not as it should be here; nothing if it is.
 pub(super) fn reason(view: &View<'_>, at: GroupIndex, group: &Group) -> Option<String> {
-    let error = view.extra.last_error(at).map_or_else(String::new, |error| format!(": {}", error.trim_end()));
+    let error = view.extra.last_error(at).map_or_else(String::new, |error| format!(": {error}"));
     match group.activity() {
         Activity::Failed => Some(format!("it could not be stopped here{error}")),
         _ if group.failed_here() && group.health().is_exhausted() => {
-            let failures = group.health().failures();
-            Some(format!("it failed {failures} times here and is given up until `heartline cleanup`{error}"))
+            Some("it failed too often here and stays away until heartline cleanup".to_owned())
         }
         _ if group.failed_here() => Some(format!("its start failed here{error}")),
         Activity::Unprobed | Activity::Probing(_) => {
@@ -68,6 +69,9 @@ pub(super) fn reason(view: &View<'_>, at: GroupIndex, group: &Group) -> Option<S
             "parts of it run here, or its state cannot be told; it is looked at again when maintenance ends{error}"
         )),
         Activity::Idle if group.nobody_fit() => Some("no node that is there may run it".to_owned()),
+        Activity::Running if group.health().is_unasked() => {
+            Some(format!("nobody knows whether it still runs{error}"))
+        }
         Activity::Idle
         | Activity::Starting { .. }
         | Activity::Running
@@ -217,7 +221,16 @@ fn deaf(view: &View<'_>, at: MemberIndex, member: &Member) -> Option<String> {
 fn start_failed(view: &View<'_>, at: GroupIndex, group: &Group) -> Option<String> {
     (group.failed_here() && group.activity() != Activity::Failed).then(|| {
         let name = view.names.group(at);
-        format!("{name} failed to start here and stays away from this node until heartline cleanup.")
+        let how =
+            if group.health().is_exhausted() { "failed too often here" } else { "failed to start here" };
+        format!("{name} {how} and stays away from this node until heartline cleanup.")
+    })
+}
+
+fn unwatched(view: &View<'_>, at: GroupIndex, group: &Group) -> Option<String> {
+    group.health().is_unasked().then(|| {
+        let name = view.names.group(at);
+        format!("{name} cannot be asked whether it still runs; it is left alone.")
     })
 }
 

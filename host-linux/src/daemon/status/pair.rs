@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use heartline_core::config::{Config, Intervals, Parts, Policy, Quorum, StopFailure};
+use heartline_core::config::{Config, Intervals, Parts, Policy, Quorum, Recovery, StopFailure};
 use heartline_core::effect::{Effect, Work};
 use heartline_core::ids::{Generation, JobId, LinkIndex, OrderId};
 use heartline_core::input::{Command, JobFailure, Outcome};
@@ -80,6 +80,11 @@ impl Pair {
 
     pub(super) fn power_cut(&mut self, host: usize) {
         self.nodes[host] = None;
+        self.runs[host].fill(false);
+    }
+
+    /// All that runs on a machine ends by itself.
+    pub(super) fn ends(&mut self, host: usize) {
         self.runs[host].fill(false);
     }
 
@@ -190,12 +195,15 @@ fn core_config(configuration: &Configuration) -> Config {
     let nodes: Vec<&str> = configuration.nodes.iter().map(String::as_str).collect();
     let groups: Vec<(&str, &str)> =
         configuration.groups.iter().map(|group| (group.preferred.as_str(), group.name())).collect();
+    let monitoring = &configuration.monitoring;
+    let every = |group| monitoring.monitors.of_group(group).map_or(Duration::ZERO, span);
+    let monitors: Vec<Duration> = configuration.groups.iter().map(every).collect();
     Config::new(&Parts {
         cluster: &configuration.cluster,
         nodes: &nodes,
         this: &configuration.this_node,
         groups: &groups,
-        monitors: &[],
+        monitors: &monitors,
         intervals: Intervals {
             keepalive: span(configuration.times.keepalive),
             deadtime: span(configuration.times.deadtime),
@@ -213,6 +221,7 @@ fn core_config(configuration: &Configuration) -> Config {
                 config::Quorum::Majority => Quorum::Majority,
             },
             ping_decides: configuration.ipfail,
+            recovery: Recovery { restarts: monitoring.restarts, window: span(monitoring.window) },
             ..Policy::default()
         },
         links: configuration.media.len(),

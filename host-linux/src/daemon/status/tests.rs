@@ -4,11 +4,11 @@ use heartline_core::Input;
 use heartline_core::ids::{LinkIndex, PingIndex};
 use heartline_core::input::{Command, Scope};
 
-use super::MediumCondition;
 use super::pair::{Pair, extra};
-use crate::config::{self, Configuration, FenceDevice, FenceParameters};
+use super::{LastError, MediumCondition};
+use crate::config::{self, Configuration, FenceDevice, FenceParameters, Monitors};
 use crate::control::Snapshot;
-use crate::control::snapshot::{self, GroupState, Holdings, NodeKind, NodeStatus, Phase};
+use crate::control::snapshot::{self, Ailment, GroupState, Holdings, NodeKind, NodeStatus, Phase};
 use crate::log::render::testing::{group, two_nodes};
 use crate::media::LinkCounters;
 
@@ -271,13 +271,50 @@ fn a_failed_start_is_told_with_its_error_where_it_happened() {
     pair.boot(1);
     pair.run(2000);
     let mut known = extra();
-    known.last_errors[0] = Some("httpd start: exit 1".to_owned());
+    known.last_errors[0] = Some(LastError { resource: "httpd".to_owned(), what: "exit 1".to_owned() });
     let shown = pair.snapshot_with(0, &known);
-    assert_eq!(shown.groups[0].reason.as_deref(), Some("its start failed here: httpd start: exit 1"));
+    assert_eq!(shown.groups[0].reason.as_deref(), Some("its start failed here: httpd: exit 1"));
     assert_eq!(shown.groups[0].owner.as_deref(), Some("ha2"));
     let warning = "10.0.0.46/24 failed to start here and stays away from this node until heartline cleanup.";
     assert_eq!(shown.warnings, [warning]);
     assert_eq!(pair.snapshot(1).groups[0].reason, None);
+}
+
+#[test]
+fn a_service_that_ends_is_shown_with_its_failures_until_cleanup() {
+    let mut pair = Pair::started(|configuration| {
+        one_group(configuration);
+        configuration.monitoring.monitors = Monitors::every(std::time::Duration::from_secs(2));
+        configuration.monitoring.restarts = 1;
+    });
+    let mut known = extra();
+    let what = "does not run any more (returned 3)".to_owned();
+    known.last_errors[0] = Some(LastError { resource: "httpd".to_owned(), what });
+    pair.ends(0);
+    pair.run(3000);
+    let shown = pair.snapshot_with(0, &known);
+    let failures = shown.groups[0].failures.as_ref().unwrap();
+    assert_eq!((failures.count, failures.ailment), (1, Ailment::Gone));
+    assert_eq!((failures.restarts, failures.restarts_allowed, failures.window_ms), (1, 1, 3_600_000));
+    assert_eq!(failures.resource.as_deref(), Some("httpd"));
+    assert_eq!((shown.groups[0].state, shown.groups[0].reason.as_deref()), (GroupState::Running, None));
+    let text = crate::cli::render_status(&shown, crate::cli::Palette::Plain);
+    assert!(text.contains("failed once, last "), "{text}");
+    let rest =
+        "ago: httpd: does not run any more (returned 3); restarted in place 1 of 1 times within 60 min";
+    assert!(text.contains(rest), "{text}");
+    pair.ends(0);
+    pair.run(3000);
+    let shown = pair.snapshot(0);
+    assert_eq!(shown.groups[0].owner.as_deref(), Some("ha2"));
+    let reason = "it failed too often here and stays away until heartline cleanup";
+    assert_eq!(shown.groups[0].reason.as_deref(), Some(reason));
+    let warning = "10.0.0.46/24 failed too often here and stays away from this node until heartline cleanup.";
+    assert_eq!(shown.warnings, [warning]);
+    pair.order(0, Command::Cleanup(None));
+    pair.run(1000);
+    let shown = pair.snapshot(0);
+    assert_eq!((&shown.groups[0].failures, &shown.groups[0].reason), (&None, &None));
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod failures;
 mod fencing;
 mod files;
 mod flood;
+mod monitoring;
 mod network;
 mod ownership;
 mod programs;
@@ -85,6 +86,13 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
         twenty_races_never_take_both_down
         real_plugins_and_agents_are_called
         devices_are_checked_at_the_start;
+    monitoring:
+        a_killed_service_is_restarted_in_place_and_then_moved
+        a_service_that_fails_on_both_nodes_stays_down
+        a_status_that_hangs_is_a_failure
+        an_address_that_somebody_removes_is_put_back
+        what_is_not_monitored_is_left_alone
+        an_agent_that_cannot_be_asked_stops_nothing;
     network:
         one_cut_moves_nothing_and_is_told
         an_interface_goes_down_and_up
