@@ -250,7 +250,7 @@ impl Node {
     }
 
     /// Whether nobody else who lives, for us or for another member, may run anything of a group.
-    fn is_clear_elsewhere(&self, group: GroupIndex) -> bool {
+    pub(super) fn is_clear_elsewhere(&self, group: GroupIndex) -> bool {
         self.others().all(|(at, member)| {
             let lives = match member.presence {
                 Presence::Alive => true,

@@ -127,8 +127,10 @@ impl Node {
                 state.found_running = None;
                 state.disputed = false;
                 effects.say(Notice::Stopped { group, took: now.since(since) });
-                // After a stall others may have taken it meanwhile: it is claimed anew then.
-                if restart && !self.listening && !self.hands_off() && !planted(Bug::RestartShowsIdle) {
+                // After a stall others may have taken it meanwhile, and in a dispute the other has not let go yet: then
+                // it is claimed anew.
+                let undisputed = !self.listening && self.is_clear_elsewhere(group);
+                if restart && undisputed && !self.hands_off() && !planted(Bug::RestartShowsIdle) {
                     self.begin_start(now, group, effects);
                 }
             }

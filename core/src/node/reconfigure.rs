@@ -70,8 +70,10 @@ impl Node {
         for old in self.config.groups() {
             if let Some(new) = same_group(&self.config, old, &config) {
                 groups[new] = *self.group(old);
-                // It may have another interval from now on.
-                groups[new].health.next = None;
+                let narrow = u8::try_from(new).unwrap_or(u8::MAX);
+                if config.monitor(GroupIndex(narrow)) != self.config.monitor(old) {
+                    groups[new].health.next = None;
+                }
                 origins[new] = Some(old);
             }
         }

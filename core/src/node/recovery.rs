@@ -3,7 +3,7 @@
 //! then it is given up here until somebody has looked after it.
 //!
 //! A restart in place shows the others nothing that they could claim: the group is stopping, then starting, under the
-//! epoch that it has.
+//! epoch that it has. Only where another node may run it too, after a partition or a stall, is it claimed anew.
 
 use super::Node;
 use crate::effect::{Effect, Effects, Work};

@@ -24,6 +24,10 @@ pub struct Statistics {
     pub starts: u64,
     /// Groups taken from dead members without a fence.
     pub takeovers: u64,
+    /// Groups that failed while they ran.
+    pub failures: u64,
+    /// Restarts in place.
+    pub restarts: u64,
     /// Fences ordered.
     pub fences: u64,
     /// Fences done.
@@ -54,6 +58,8 @@ impl Statistics {
         self.lives += other.lives;
         self.starts += other.starts;
         self.takeovers += other.takeovers;
+        self.failures += other.failures;
+        self.restarts += other.restarts;
         self.fences += other.fences;
         self.fenced += other.fenced;
         self.blackouts += other.blackouts;
@@ -136,6 +142,8 @@ impl fmt::Display for Summary {
         writeln!(f, "lives of daemons        {:>12}", figures.lives)?;
         writeln!(f, "starts of groups        {:>12}", figures.starts)?;
         writeln!(f, "unfenced takeovers      {:>12}", figures.takeovers)?;
+        writeln!(f, "groups that failed      {:>12}", figures.failures)?;
+        writeln!(f, "restarts in place       {:>12}", figures.restarts)?;
         writeln!(f, "fences ordered          {:>12}", figures.fences)?;
         writeln!(f, "fences done             {:>12}", figures.fenced)?;
         writeln!(f, "fences of each other    {:>12}", figures.blackouts)?;

@@ -30,6 +30,7 @@ fn pair(groups: usize) -> Settings {
         pings: 0,
         policy: Policy { fencing: true, ..Policy::default() },
         watchdog: None,
+        monitors: Vec::new(),
         fence_reads_back: false,
         method: Method::Crc,
         times: Times {

@@ -4,8 +4,8 @@ use heartline_core::config::{Intervals, Policy, Quorum, StopFailure};
 use heartline_core::seal::Method;
 use heartline_core::time::Duration;
 use heartline_sim::plan::{
-    Fault, GroupSettings, HostSettings, LinkSettings, MILLISECOND, Micros, Plan, Planned, SECOND, Settings,
-    Times, Words,
+    Behaviour, Fault, GroupSettings, HostSettings, LinkSettings, MILLISECOND, Micros, Plan, Planned, Reading,
+    SECOND, Settings, Task, Times, Words,
 };
 use heartline_sim::trace;
 
@@ -30,6 +30,7 @@ fn pair() -> Settings {
         policy: Policy { auto_failback: false, stop_failure: StopFailure::Block, ..Policy::default() },
         watchdog: None,
         fence_reads_back: false,
+        monitors: Vec::new(),
         method: Method::Crc,
         times: Times {
             start: SECOND,
@@ -118,4 +119,28 @@ fn what_was_found_is_not_adopted_before_all_that_waited_is_heard() {
         (44, Fault::StallDaemon { host: 0, lasts: 20 * SECOND }),
     ];
     keeps_all_promises(&pair(), &faults);
+}
+
+/// A service dies, an address goes, a monitor lies, on a pair that is else well, and around a pause and a partition.
+#[test]
+fn what_fails_while_it_runs_is_mended_in_place() {
+    let settings = Settings { monitors: vec![10 * SECOND], ..pair() };
+    let (host, group) = (0, 0);
+    let troubled =
+        |behaviour| Fault::Agent { host, group, task: Task::Monitor, behaviour, lasts: 30 * SECOND };
+    keeps_all_promises(&settings, &[(60, Fault::ServiceDies { host, group })]);
+    keeps_all_promises(&settings, &[(60, Fault::PartGone { host, group, told: true })]);
+    keeps_all_promises(&settings, &[(60, Fault::PartGone { host, group, told: false })]);
+    keeps_all_promises(
+        &settings,
+        &[(60, troubled(Behaviour::Hangs)), (150, Fault::ServiceDies { host, group })],
+    );
+    keeps_all_promises(&settings, &[(60, troubled(Behaviour::Lies(Reading::Stopped)))]);
+    keeps_all_promises(&settings, &[(60, troubled(Behaviour::Fails))]);
+    for second in 60..72 {
+        let pause = Fault::PauseHost { host, clock_stops: false, lasts: 20 * SECOND };
+        keeps_all_promises(&settings, &[(second, pause)]);
+    }
+    let isolated = Fault::Isolate { host, lasts: 20 * SECOND };
+    keeps_all_promises(&settings, &[(60, isolated), (70, Fault::ServiceDies { host, group })]);
 }

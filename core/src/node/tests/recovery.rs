@@ -322,6 +322,22 @@ fn a_restart_gives_way_to_a_newer_holder() {
 }
 
 #[test]
+fn a_restart_waits_for_one_that_still_has_to_stop() {
+    let mut world = World::started(&monitored());
+    world.may_overlap = true;
+    world.partition();
+    world.run(3 * DEADTIME);
+    // The newer holder fails when the older one has just heard of it, and takes its time to stop.
+    dies(&mut world, 1);
+    world.hosts[0].hangs = true;
+    world.cuts.clear();
+    world.run_for(2 * MONITOR, |world| restarted(world, 1) == 1).expect("it is restarted");
+    world.run(3 * DEADTIME);
+    assert!(world.hosts[0].runs[0] && !world.hosts[1].runs[0], "the other still runs");
+    assert_eq!(world.state(1, 0), GroupState::Idle);
+}
+
+#[test]
 fn a_restart_ends_where_the_majority_is_lost() {
     let setting = Setting {
         nodes: std::vec!["ha1", "ha2", "ha3"],

@@ -5,7 +5,6 @@ use heartline::control::snapshot::{Ailment, Failures};
 use heartline_cluster_tests::{Cluster, Fault, Group, LIMIT, Node, Plan};
 use heartline_lab::{World, wait_until};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
 /// Asked twice a second, and moved at the second failure.
 fn watched() -> Plan {
@@ -15,7 +14,7 @@ fn watched() -> Plan {
 /// Kills the service by hand, as an administrator would by mistake.
 fn kill_service(node: &Node) -> Outcome {
     for pid in node.host.pids_of("svc-web")? {
-        kill(Pid::from_raw(pid), Signal::SIGKILL)?;
+        kill(pid, Signal::SIGKILL)?;
     }
     Ok(())
 }

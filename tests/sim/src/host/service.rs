@@ -30,6 +30,15 @@ pub(crate) struct Service {
     pub(crate) believed: bool,
     /// It was started or stopped by hand in maintenance, and no look has found that yet.
     pub(crate) by_hand: bool,
+    /// Since when its node should notice that it died, or that an address is gone; nothing if it is whole, or its node
+    /// does something about it.
+    pub(crate) ails_since: Option<Micros>,
+    /// An address of it is gone.
+    pub(crate) part_gone: bool,
+    /// When its monitor or repair was last in trouble of the plan's.
+    pub(crate) care_troubled: Micros,
+    /// The last answer of its monitor that was not well had a cause, if only a trouble of the plan's.
+    pub(crate) blamed: bool,
     /// The next boot starts it.
     pub(crate) runs_at_boot: bool,
     /// How its agents behave, by task.
@@ -43,6 +52,10 @@ impl Service {
         hidden: false,
         believed: false,
         by_hand: false,
+        ails_since: None,
+        part_gone: false,
+        care_troubled: 0,
+        blamed: false,
         runs_at_boot: false,
         troubles: [Trouble::NONE; 5],
     };
@@ -61,6 +74,13 @@ impl Service {
         }
         self.believed = false;
         self.by_hand = false;
+        self.mended();
+    }
+
+    /// Its node does something about it.
+    pub(crate) fn mended(&mut self) {
+        self.ails_since = None;
+        self.part_gone = false;
     }
 
     /// Nothing of it is there any more, and nobody needs to know how.
@@ -69,6 +89,7 @@ impl Service {
         self.hidden = false;
         self.believed = false;
         self.by_hand = false;
+        self.mended();
     }
 
     pub(crate) fn trouble(&mut self, task: Task) -> &mut Trouble {
@@ -108,6 +129,7 @@ pub(crate) struct Child {
     pub(crate) work: Work,
     /// The place of the service that it is about; none for a fence.
     pub(crate) place: Option<usize>,
+    pub(crate) begun: Micros,
     pub(crate) ending: Ending,
 }
 
@@ -118,6 +140,8 @@ pub(crate) enum Ending {
     Succeeds,
     /// It says this and has done nothing, or only parts.
     Says(Outcome),
+    /// It was ended by its time limit, which passed while nothing on the host ran.
+    TimedOutInAPause,
 }
 
 impl Ending {

@@ -10,6 +10,7 @@ use heartline_core::time::Duration;
 use super::{
     Behaviour, Fault, Forgery, GroupSettings, HostSettings, KINDS, Kind, LinkSettings, MILLISECOND, Micros,
     Plan, Planned, Reading, SECOND, Settings, Task, Times, Words, administration, fencing, majority,
+    monitors,
 };
 use crate::dice::Dice;
 
@@ -38,6 +39,7 @@ pub(super) fn plan(seed: u64) -> Plan {
             Planned { at, fault: fault(&mut dice, &settings, kind) }
         })
         .collect();
+    faults.extend(monitors::ask_for(seed, &mut settings, storm));
     faults.sort_by_key(|planned| planned.at);
     administration::add(seed, &settings, &mut faults, (calm_start, storm));
     Plan { seed, settings, faults, storm }
@@ -63,6 +65,7 @@ fn settings(dice: &mut Dice) -> Settings {
         pings,
         watchdog: None,
         fence_reads_back: false,
+        monitors: Vec::new(),
         policy: Policy {
             auto_failback: dice.permille(500),
             stop_failure: dice.pick(&[StopFailure::Reboot, StopFailure::Block]),
@@ -132,6 +135,8 @@ fn kinds(dice: &mut Dice, settings: &Settings) -> Vec<Kind> {
         Kind::PingLost => settings.pings > 0,
         // See `administration`.
         Kind::Maintenance | Kind::ByHand | Kind::Restart | Kind::ConfirmDown => false,
+        // It comes with the monitors.
+        Kind::PartGone => false,
         _ => true,
     };
     let likelihood = dice.pick(&[60, 150, 150, 300, 600]);
@@ -249,6 +254,7 @@ fn fault(dice: &mut Dice, settings: &Settings, kind: Kind) -> Fault {
             Fault::Agent { host, group, task, behaviour: behaviour(dice, task == Task::Probe), lasts }
         }
         Kind::ServiceDies => Fault::ServiceDies { host, group },
+        Kind::PartGone => Fault::PartGone { host, group, told: true },
         Kind::RunsAtBoot => Fault::RunsAtBoot { host, group },
         Kind::Device => {
             Fault::Device { host, behaviour: behaviour(dice, true), lasts: dice.between(10, 600) * SECOND }

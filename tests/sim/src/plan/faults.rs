@@ -53,6 +53,8 @@ pub enum Fault {
     Agent { host: usize, group: usize, task: Task, behaviour: Behaviour, lasts: Micros },
     /// A service dies by itself.
     ServiceDies { host: usize, group: usize },
+    /// Somebody removes an address of a group that runs, and the host is told at once, or not.
+    PartGone { host: usize, group: usize, told: bool },
     /// At the next boot of a host a service runs already.
     RunsAtBoot { host: usize, group: usize },
     /// The fencing device that a host uses behaves badly.
@@ -170,10 +172,11 @@ pub enum Kind {
     ByHand,
     Restart,
     ConfirmDown,
+    PartGone,
 }
 
 /// All kinds, in the order of their numbers.
-pub const KINDS: [Kind; 28] = [
+pub const KINDS: [Kind; 29] = [
     Kind::Cut,
     Kind::Sever,
     Kind::Isolate,
@@ -202,6 +205,7 @@ pub const KINDS: [Kind; 28] = [
     Kind::ByHand,
     Kind::Restart,
     Kind::ConfirmDown,
+    Kind::PartGone,
 ];
 
 impl Fault {
@@ -237,6 +241,7 @@ impl Fault {
             Self::ByHand { .. } => Kind::ByHand,
             Self::Restart { .. } => Kind::Restart,
             Self::ConfirmDown { .. } => Kind::ConfirmDown,
+            Self::PartGone { .. } => Kind::PartGone,
         }
     }
 }

@@ -7,6 +7,7 @@ mod draw;
 mod faults;
 mod fencing;
 mod majority;
+mod monitors;
 mod settings;
 
 pub use faults::{Behaviour, Fault, Forgery, KINDS, Kind, Planned, Reading, Task};

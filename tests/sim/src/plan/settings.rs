@@ -34,6 +34,8 @@ pub struct Settings {
     pub watchdog: Option<Micros>,
     /// Whether fencing devices tell the power of a host, so that one that did nothing is found out.
     pub fence_reads_back: bool,
+    /// How often each group is asked how it is; 0, and for those beyond: never.
+    pub monitors: Vec<Micros>,
     /// The choices that all nodes share; a new one of the core's belongs here and into the drawing of plans.
     pub policy: Policy,
     /// How frames are closed.
@@ -128,17 +130,25 @@ impl Settings {
             (name(group.preferred), words[at % words.len()])
         };
         let groups: Vec<(&str, &str)> = self.groups.iter().enumerate().map(group).collect();
+        let monitors: Vec<Duration> =
+            self.monitors.iter().map(|every| Duration::from_micros(*every)).collect();
         Config::new(&Parts {
             cluster: CLUSTER,
             nodes: &names,
             this: name(host),
             groups: &groups,
-            monitors: &[],
+            monitors: &monitors,
             intervals: self.intervals(host, words),
             policy: self.policy,
             links: self.media(host).count(),
             pings: self.pings,
         })
+    }
+
+    /// How often a group is asked how it is; nothing: never.
+    #[must_use]
+    pub fn monitor(&self, group: usize) -> Option<Micros> {
+        self.monitors.get(group).copied().filter(|every| *every > 0)
     }
 
     /// The intervals that a host lives by.

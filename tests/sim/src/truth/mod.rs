@@ -10,6 +10,7 @@ mod knowledge;
 mod majority;
 mod movement;
 mod overlap;
+mod recovery;
 mod rest;
 mod takeover;
 
@@ -25,6 +26,7 @@ pub(crate) use knowledge::{Reasons, unheard, unknown_service};
 pub(crate) use majority::{fed_in_vain, outvoted};
 pub(crate) use movement::unfounded;
 pub(crate) use overlap::{begins, differs_from, lasts};
+pub(crate) use recovery::{unblamed, unnoticed};
 pub(crate) use rest::unrest;
 pub(crate) use takeover::{false_death, late, time_allowed};
 

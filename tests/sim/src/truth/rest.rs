@@ -1,7 +1,7 @@
 //! Promise 6: when all faults are over and operators have cleaned up, then after two dead times and the times of a stop
 //! and a start every group runs on one host and nowhere else, every daemon runs and takes part, and all agree that
-//! nothing is left to do, or to tell those that were fenced. Excused: a service that died or never ran, but which its node believes in, counts as running,
-//! and one that a probe denied does not, for nothing watches services yet.
+//! nothing is left to do, or to tell those that were fenced. Excused: a service that died or never ran, but which its
+//! node believes in, counts as running where its group is not monitored, and one that a probe denied does not.
 
 use heartline_core::ids::GroupIndex;
 use heartline_core::message::{GroupState, Phase};
@@ -71,5 +71,6 @@ fn in_maintenance(world: &World, host: usize) -> Option<String> {
 
 fn has(world: &World, host: usize, group: usize) -> bool {
     let service = &world.host(host).services[group];
-    service.believed || (service.presence != Presence::Stopped && !service.hidden)
+    let unwatched = world.settings().monitor(group).is_none();
+    (service.believed && unwatched) || (service.presence != Presence::Stopped && !service.hidden)
 }

@@ -39,7 +39,8 @@ impl World {
         let busy = |child: &Child| child.life == daemon.life && child.place == place && place.is_some();
         let overlapping = here.children.iter().any(busy);
         here.next_child += 1;
-        let child = Child { id: here.next_child, life: daemon.life, job, work, place, ending };
+        let child =
+            Child { id: here.next_child, life: daemon.life, job, work, place, begun: self.now, ending };
         here.children.push(child);
         self.queue.push(self.now + takes, Event::ChildEnds { host: small(host), child: child.id });
         if overlapping {
@@ -63,6 +64,7 @@ impl World {
         let place = self.hosts[host].place(group);
         let service = &mut self.hosts[host].services[place];
         service.believed = false;
+        service.mended();
         if service.is_present() {
             service.presence = Presence::Parts;
         }
@@ -79,7 +81,11 @@ impl World {
             Task::Stop => times.stop,
         };
         let takes = here.dice.between(usual / 10, usual);
-        match here.services[group].trouble(task).now(self.now) {
+        let trouble = here.services[group].trouble(task).now(self.now);
+        if trouble.is_some() && matches!(task, Task::Monitor | Task::Repair) {
+            here.services[group].care_troubled = self.now;
+        }
+        match trouble {
             None => (takes, Ending::Succeeds),
             Some(Behaviour::FailsOnce | Behaviour::Fails) => (takes, Ending::REFUSED),
             Some(Behaviour::Slow(times_longer)) => {
@@ -93,7 +99,14 @@ impl World {
                     Reading::Stopped => Outcome::NotRunning,
                     Reading::Unclear => Outcome::Partial,
                 };
-                (takes, if task == Task::Probe { Ending::Says(says) } else { Ending::REFUSED })
+                (
+                    takes,
+                    if matches!(task, Task::Probe | Task::Monitor) {
+                        Ending::Says(says)
+                    } else {
+                        Ending::REFUSED
+                    },
+                )
             }
         }
     }
@@ -122,7 +135,7 @@ impl World {
         let shoots = match ending {
             Ending::Succeeds => true,
             Ending::Says(Outcome::Failed(_)) => !is_lie && here.dice.permille(300),
-            Ending::Says(_) => false,
+            Ending::Says(_) | Ending::TimedOutInAPause => false,
         };
         if shoots {
             let after = here.dice.between(takes / 4, takes.saturating_sub(1));
@@ -169,7 +182,16 @@ impl World {
     pub(super) fn child_ends(&mut self, host: usize, id: u32) {
         let here = &mut self.hosts[host];
         let Some(at) = here.children.iter().position(|child| child.id == id) else { return };
-        if let Some((_, until, _)) = here.paused {
+        if let Some((since, until, clock_stops)) = here.paused {
+            let child = &mut here.children[at];
+            let deadtime =
+                here.daemon.as_ref().map(|daemon| daemon.node.config().intervals().deadtime.micros());
+            // Only a pause that is as long as the dead time is noticed.
+            let noticed = deadtime.is_some_and(|deadtime| until - since > deadtime + deadtime / 100);
+            let over = noticed && !clock_stops && until > child.begun + self.plan.settings.times.limit;
+            if over && matches!(child.work, Work::Monitor(_) | Work::Repair(_)) {
+                child.ending = Ending::TimedOutInAPause;
+            }
             // A machine that does not run runs no children either.
             let later = until + a_moment(&mut here.dice);
             self.queue.push(later, Event::ChildEnds { host: small(host), child: id });
@@ -216,11 +238,25 @@ impl World {
                 service.believed |= says == Outcome::Done && !service.is_present();
                 says
             }
-            (Work::Monitor(_), Ending::Succeeds) => match service.presence {
-                Presence::Stopped => Outcome::NotRunning,
-                Presence::Parts => Outcome::Partial,
-                Presence::Running => Outcome::Done,
-            },
+            (Work::Monitor(_), Ending::Succeeds) => {
+                let outcome = match service.presence {
+                    Presence::Stopped => Outcome::NotRunning,
+                    Presence::Parts => Outcome::Partial,
+                    Presence::Running if service.part_gone => Outcome::Repairable,
+                    Presence::Running => Outcome::Done,
+                };
+                service.believed &= outcome == Outcome::Done;
+                service.blamed = outcome != Outcome::Done;
+                outcome
+            }
+            (Work::Repair(_), Ending::Succeeds) => {
+                service.mended();
+                Outcome::Done
+            }
+            (Work::Monitor(_) | Work::Repair(_), Ending::Says(says)) => {
+                service.blamed = true;
+                says
+            }
             (Work::Start(_), Ending::Succeeds) => {
                 service.become_present(Presence::Running, now);
                 service.hidden = false;
@@ -240,7 +276,8 @@ impl World {
                 says
             }
             (_, Ending::Says(says)) => says,
-            (Work::Repair(_) | Work::NextLife, Ending::Succeeds) => Outcome::Done,
+            (_, Ending::TimedOutInAPause) => Outcome::Failed(JobFailure::TimedOut),
+            (Work::NextLife, Ending::Succeeds) => Outcome::Done,
             (Work::Fence(_), Ending::Succeeds) => Outcome::Fenced { device: 1 },
         }
     }
@@ -249,6 +286,7 @@ impl World {
         let Work::Fence(member) = child.work else { return Outcome::NotRunning };
         match child.ending {
             Ending::Succeeds => Outcome::Fenced { device: 1 },
+            Ending::TimedOutInAPause => Outcome::Failed(JobFailure::TimedOut),
             Ending::Says(says) => {
                 if says == Outcome::Done && self.hosts[usize::from(member.0)].machine != Machine::Off {
                     self.hosts[usize::from(member.0)].spared = true;

@@ -305,9 +305,10 @@ impl World {
     fn noticed(&mut self, host: usize, notice: &Notice) {
         self.coverage.notice(notice);
         self.timeline.notice(self.now, host, notice);
+        let now = self.hosts[host].clock.read(self.now);
         let judged = self.hosts[host].daemon.as_mut().and_then(|daemon| {
             let daemon = &mut **daemon;
-            daemon.conduct.take(host, &daemon.node, notice)
+            daemon.conduct.take(host, &daemon.node, now, notice)
         });
         if let Some((promise, what)) = judged {
             self.broken(promise, what);
@@ -333,9 +334,19 @@ impl World {
                 self.hosts[host].services[place].hidden = false;
             }
             Notice::Claiming { .. } => self.moves += 1,
+            Notice::Unhealthy { group, .. } => {
+                self.statistics.failures += 1;
+                if let Some(what) = truth::unblamed(self, host, group) {
+                    self.broken(Promise::Known, what);
+                }
+            }
+            Notice::Restarting { .. } => self.statistics.restarts += 1,
             Notice::Starting { .. } => {
                 self.statistics.starts += 1;
-                if let Some(what) = truth::differs_from(self, host) {
+                let daemon = self.hosts[host].daemon.as_ref();
+                let restarted = daemon.is_some_and(|daemon| daemon.conduct.has_restarted());
+                // What is here already is not taken over.
+                if let Some(what) = truth::differs_from(self, host).filter(|_| !restarted) {
                     self.broken(Promise::OneOwnerWhileLinked, what);
                 }
             }
@@ -424,6 +435,10 @@ impl World {
             if let Some(what) = truth::unknown_service(self, host) {
                 self.broken(Promise::Known, what);
             }
+            self.excuse_in_maintenance(host);
+            if let Some(what) = truth::unnoticed(self, host) {
+                self.broken(Promise::InTime, what);
+            }
         }
         for one in 0..self.hosts.len() {
             for other in one + 1..self.hosts.len() {
@@ -433,6 +448,15 @@ impl World {
                     }
                 }
             }
+        }
+    }
+
+    /// In maintenance nobody has to notice anything.
+    fn excuse_in_maintenance(&mut self, host: usize) {
+        let here = &mut self.hosts[host];
+        if here.daemon.as_ref().is_some_and(|daemon| daemon.node.in_maintenance()) {
+            let ailing = here.services.iter_mut().filter_map(|service| service.ails_since.as_mut());
+            ailing.for_each(|since| *since = self.now);
         }
     }
 

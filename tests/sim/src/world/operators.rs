@@ -30,6 +30,9 @@ impl World {
         let watchdog = settings.watchdog.map_or(0, |timeout| timeout + timeout / 8 + times.boot);
         let stops_and_starts =
             times.probe.max(times.limit) + 2 * times.start.max(times.limit) + 2 * times.stop.max(times.limit);
+        // What died at the end of the storm is to be noticed, and may have to move for that.
+        let monitor =
+            settings.monitors.iter().max().map_or(0, |every| every + times.limit + stops_and_starts);
         // A fence may have been ordered just before the end, and shoot after that.
         let first = self.plan.storm
             + settings.longest_fence().max(times.limit)
@@ -37,6 +40,7 @@ impl World {
             + initdead
             + deadtime
             + watchdog
+            + monitor
             + stops_and_starts
             + 10 * SECOND;
         let second = first
@@ -45,6 +49,7 @@ impl World {
             + initdead
             + deadtime
             + watchdog
+            + monitor
             + stops_and_starts;
         // The promise: two dead times, and the time of a probe, a stop and a start when all is well.
         let rest = second + 2 * deadtime / 3 + times.probe + times.stop + times.start + keepalive + SECOND;

@@ -1,5 +1,7 @@
 //! What each fault does to the world.
 
+use heartline_core::Input;
+use heartline_core::ids::GroupIndex;
 use heartline_core::input::Command;
 use heartline_core::message::GroupState;
 
@@ -100,6 +102,7 @@ impl World {
                 true
             }
             Fault::ServiceDies { host, group } => self.service_dies(host, group),
+            Fault::PartGone { host, group, told } => self.part_goes(host, group, told),
             Fault::RunsAtBoot { host, group } => {
                 self.hosts[host].services[group].runs_at_boot = true;
                 true
@@ -197,6 +200,7 @@ impl World {
     }
 
     fn service_dies(&mut self, host: usize, group: usize) -> bool {
+        let now = self.now;
         let here = &mut self.hosts[host];
         let place = here.place(group);
         let state = here.state(place);
@@ -206,8 +210,29 @@ impl World {
             service.vanish();
             // A stalled daemon may not know yet that the start has ended.
             service.believed = matches!(state, Some(GroupState::Starting | GroupState::Running));
+            service.ails_since = Some(now).filter(|_| service.believed);
         }
         dies
+    }
+
+    fn part_goes(&mut self, host: usize, group: usize, told: bool) -> bool {
+        let now = self.now;
+        let here = &mut self.hosts[host];
+        let place = here.place(group);
+        let goes = here.state(place) == Some(GroupState::Running)
+            && here.services[place].presence == Presence::Running
+            && self.plan.settings.monitor(group).is_some();
+        if goes {
+            let service = &mut here.services[place];
+            service.part_gone = true;
+            service.ails_since.get_or_insert(now);
+            if told && here.is_awake(now) {
+                let at = GroupIndex(u8::try_from(group).unwrap_or(u8::MAX));
+                self.step(host, Input::Suspect(at));
+                self.carry_out(host);
+            }
+        }
+        goes
     }
 
     /// Which groups a crash that comes now takes down, if the cluster is at rest and stays undisturbed for long enough.
@@ -221,7 +246,10 @@ impl World {
             host.words == Words::Usual
                 && !host.kept.is_on()
                 && host.reboots_at <= self.now
-                && host.services.iter().all(|service| !service.believed && !service.hidden)
+                && host
+                    .services
+                    .iter()
+                    .all(|service| !service.believed && !service.hidden && service.ails_since.is_none())
                 && host.daemon.as_ref().is_some_and(|daemon| {
                     let node = &daemon.node;
                     node.config()
