@@ -222,7 +222,6 @@ fn core_config(configuration: &Configuration) -> Config {
             },
             ping_decides: configuration.ipfail,
             recovery: Recovery { restarts: monitoring.restarts, window: span(monitoring.window) },
-            ..Policy::default()
         },
         links: configuration.media.len(),
         pings: configuration.pings.len(),
