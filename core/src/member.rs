@@ -9,7 +9,7 @@ use crate::freshness::Freshness;
 use crate::ids::{Epoch, Generation, GroupIndex, JobId, LinkIndex, LinkSet, Sequence};
 use crate::limits::{MAX_GROUPS, MAX_LINKS};
 use crate::maintenance::Maintenance;
-use crate::message::{GroupBid, GroupReport, GroupState, Message, Phase};
+use crate::message::{GroupBid, GroupReport, GroupState, Message, Phase, Stance};
 use crate::planted::{Bug, planted};
 use crate::time::{Duration, Instant};
 
@@ -201,6 +201,12 @@ impl Member {
             && self.phase == Phase::Leaving
             && self.maintenance.is_on()
             && self.report(group).state.may_run()
+    }
+
+    /// Of one that is there and restarts with its services kept: what operators have said there about each group.
+    pub(crate) fn stances_to_keep(&self) -> Option<Vec<Stance, MAX_GROUPS>> {
+        let restarts = self.restarting && self.presence == Presence::Alive;
+        restarts.then(|| self.reports.iter().map(|report| report.bid.stance).collect())
     }
 
     /// How far its fencing has come.

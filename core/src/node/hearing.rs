@@ -64,7 +64,7 @@ impl Node {
         let message = Message::decode(body).map_err(|_| Refusal::Body)?;
         let member = &mut self.members[usize::from(from.0)];
         let verdict = member.freshness.admit(header.generation, header.sequence);
-        let restarted = member.restarting;
+        let stances = member.stances_to_keep();
         match verdict {
             Verdict::OldGeneration => return Err(Refusal::OldGeneration),
             Verdict::OutsideWindow => return Err(Refusal::TooOld),
@@ -75,8 +75,9 @@ impl Node {
             Verdict::Restarted => {
                 member.begin_life(now);
                 effects.say(Notice::MemberRestarted { member: from, generation: header.generation });
-                if !restarted {
-                    self.forget_orders_about(from);
+                match stances {
+                    Some(stances) => self.keep_orders(&stances),
+                    None => self.forget_orders_about(from),
                 }
                 // It cannot go on before it knows that it is heard, and nothing else that we say changed.
                 self.reply_due = true;

@@ -305,6 +305,18 @@ impl Node {
         }
     }
 
+    /// A node that restarts with its services kept forgets what it was ordered, so the others remember it: whoever has
+    /// what it gave away keeps that, and nobody takes what it took.
+    pub(super) fn keep_orders(&mut self, stances: &[Stance]) {
+        for (group, stance) in self.groups.iter_mut().zip(stances) {
+            match stance {
+                Stance::Standby if group.is_kept() => group.stance = Stance::Ordered,
+                Stance::Ordered if !group.is_kept() => group.stance = Stance::Standby,
+                Stance::Standby | Stance::Normal | Stance::Ordered => {}
+            }
+        }
+    }
+
     /// A restarted node gets its own groups back under `auto_failback on`, whatever was ordered in its former life,
     /// as with the original.
     pub(super) fn forget_orders_about(&mut self, member: MemberIndex) {

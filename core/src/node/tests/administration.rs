@@ -373,9 +373,17 @@ fn a_restart_moves_nothing_back_that_was_moved_by_order() {
     world.order(0, 1, Command::Standby(Scope::All));
     world.run(DEADTIME);
     assert_eq!(world.owners(0), [1]);
-    world.order(1, 2, Command::Restart);
-    world.run(3 * DEADTIME);
-    assert_eq!(world.owners(0), [1]);
+    for host in 0..2 {
+        world.order(host, 2, Command::Restart);
+        world.run(3 * DEADTIME);
+        assert_eq!(world.owners(0), [1], "after the restart of host {host}");
+    }
+    // Another start than that is one, and its groups go back.
+    world.power_cut(0);
+    world.run(2 * DEADTIME);
+    world.boot(0);
+    world.run(2 * DEADTIME);
+    assert_eq!(world.owners(0), [0]);
 }
 
 #[test]
