@@ -119,7 +119,9 @@ impl Node {
                 self.group_mut(group).activity = Activity::Idle;
                 effects.say(Notice::ClaimWithdrawn { group, winner: None });
             }
-            Activity::Running if self.group(group).found_running.is_some() => {
+            Activity::Running
+                if self.group(group).found_running.is_some() && self.is_clear_elsewhere(group) =>
+            {
                 self.settle_into(now, group, effects);
             }
             Activity::Idle

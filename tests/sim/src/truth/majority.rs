@@ -2,9 +2,11 @@
 //! that the rest are none; and whoever is in the minority and still has something does not feed his watchdog.
 //!
 //! Excused: a node whose clock stood still, until the votes from before are over; it cannot know for how long it was away.
+//! In maintenance the watchdog is fed once all others know of it, and none of them takes anything.
 //! Not counted among those others: a daemon that started so lately that its word was given by the life before, or that is
 //! stalled, and does not know better.
 
+use heartline_core::Node;
 use heartline_core::config::Quorum;
 use heartline_core::ids::MemberIndex;
 use heartline_core::member::Presence;
@@ -22,6 +24,10 @@ pub(crate) fn outvoted(world: &World, host: usize) -> Option<String> {
 
 /// Judges a feed of the watchdog.
 pub(crate) fn fed_in_vain(world: &World, host: usize) -> Option<String> {
+    let node = world.host(host).daemon.as_ref().map(|daemon| &daemon.node);
+    if node.is_some_and(Node::in_maintenance) {
+        return None;
+    }
     let has = world.host(host).services.iter().any(|service| service.is_present() && !service.hidden);
     (has && is_in_the_minority(world, host)).then(|| {
         format!("{} feeds its watchdog though it has something that the majority may take", name(host))

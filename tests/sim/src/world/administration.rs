@@ -118,14 +118,16 @@ impl World {
         let daemon = self.hosts[host].daemon.as_ref();
         let member = daemon.and_then(|daemon| daemon.node.member(at));
         let is_dead = member.is_some_and(|member| member.presence() == Presence::Dead);
-        if !is_dead || (truthful && is_up) || !self.order(host, Command::ConfirmDown(at)) {
+        if !is_dead || (truthful && is_up) {
             return false;
         }
+        // What follows from the lie follows at once.
+        let spared = std::mem::replace(&mut self.hosts[about].spared, is_up);
+        let told = self.order(host, Command::ConfirmDown(at));
         let member = self.hosts[host].daemon.as_ref().and_then(|daemon| daemon.node.member(at));
-        if is_up && member.is_some_and(|member| member.fence() == Fence::Done) {
-            self.hosts[about].spared = true;
-            self.statistics.lies += 1;
-        }
-        true
+        let is_believed = told && member.is_some_and(|member| member.fence() == Fence::Done);
+        self.statistics.lies += u64::from(is_up && is_believed);
+        self.hosts[about].spared = spared || (is_up && is_believed);
+        told
     }
 }
