@@ -101,7 +101,7 @@ bugs! {
     RestartsUncounted,
     /// Between the two halves of a restart in place the group is idle.
     RestartShowsIdle,
-    /// A restart in place goes on though another member holds the group under a newer epoch.
+    /// A restart in place goes on though another member holds the group, or has not let it go yet.
     RestartOverHolder,
     /// What a monitor says that timed out while this node was stalled counts.
     StaleAnswersCount,

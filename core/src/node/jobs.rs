@@ -129,7 +129,8 @@ impl Node {
                 effects.say(Notice::Stopped { group, took: now.since(since) });
                 // After a stall others may have taken it meanwhile, and in a dispute the other has not let go yet: then
                 // it is claimed anew.
-                let undisputed = !self.listening && self.is_clear_elsewhere(group);
+                let undisputed =
+                    (!self.listening && self.is_clear_elsewhere(group)) || planted(Bug::RestartOverHolder);
                 if restart && undisputed && !self.hands_off() && !planted(Bug::RestartShowsIdle) {
                     self.begin_start(now, group, effects);
                 }

@@ -44,7 +44,7 @@ impl Node {
     }
 
     /// Whether nothing may be started, stopped, fenced or rebooted.
-    pub(super) const fn hands_off(&self) -> bool {
+    pub(super) fn hands_off(&self) -> bool {
         self.in_maintenance() && !planted(Bug::MaintenanceManages)
     }
 

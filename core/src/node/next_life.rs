@@ -38,7 +38,7 @@ enum Stage {
 
 impl NextLife {
     /// Whether the others are told of it.
-    pub(super) const fn is_told(&self) -> bool {
+    pub(super) fn is_told(&self) -> bool {
         !matches!(self.stage, Stage::Settling(_)) && !planted(Bug::RestartUntold)
     }
 

@@ -37,19 +37,14 @@ const OWNERS: &[Promise] = &[Promise::OneOwner, Promise::OneOwnerWhileLinked, Pr
 #[must_use]
 pub const fn expectation(bug: Bug) -> Expectation {
     let promises: &'static [Promise] = match bug {
-        // No plan asks for monitors.
-        Bug::None
-        | Bug::MonitorIgnored
-        | Bug::RestartsUncounted
-        | Bug::RestartShowsIdle
-        | Bug::RestartOverHolder
-        | Bug::StaleAnswersCount => return Expectation { seeds: 0, promises: &[] },
+        Bug::None => return Expectation { seeds: 0, promises: &[] },
         Bug::ClaimUnheard
         | Bug::ClaimOverHolder
         | Bug::FenceForgotten
         | Bug::FailedFenceCounts
         | Bug::FenceOutlivesReturn
         | Bug::LeavesRunning
+        | Bug::RestartOverHolder
         | Bug::DifferenceUnseen => OWNERS,
         Bug::HeardElsewhereIsDead
         | Bug::AdoptedUnasked
@@ -60,11 +55,14 @@ pub const fn expectation(bug: Bug) -> Expectation {
         Bug::TagUnchecked | Bug::OneLinkIsAll | Bug::InitialTimeSkipped | Bug::StallForgotten => {
             &[Promise::NotFromTheLiving]
         }
-        Bug::ChangesWait => &[Promise::InTime],
+        Bug::ChangesWait | Bug::MonitorIgnored => &[Promise::InTime],
         Bug::FenceDelayForgotten => &[Promise::OneSurvives],
-        Bug::EpochsReversed | Bug::EpochKept | Bug::FailbackAlways | Bug::FailedStartForgotten => {
-            &[Promise::NoFailback]
-        }
+        Bug::EpochsReversed
+        | Bug::EpochKept
+        | Bug::FailbackAlways
+        | Bug::FailedStartForgotten
+        | Bug::RestartsUncounted
+        | Bug::RestartShowsIdle => &[Promise::NoFailback],
         Bug::HolderKeeps | Bug::FenceUntold | Bug::LowerMaintenanceWins | Bug::MaintenanceUnchecked => {
             &[Promise::Rest]
         }
@@ -83,7 +81,10 @@ pub const fn expectation(bug: Bug) -> Expectation {
         | Bug::CancelledStartStays => {
             &[Promise::Known, Promise::OneOwner, Promise::OneOwnerWhileLinked, Promise::NotFromTheLiving]
         }
-        Bug::RebootsForStrangers | Bug::OneWayIsAlive | Bug::OldConfirmationCounts => &[Promise::Known],
+        Bug::StaleAnswersCount
+        | Bug::RebootsForStrangers
+        | Bug::OneWayIsAlive
+        | Bug::OldConfirmationCounts => &[Promise::Known],
     };
     Expectation { seeds: SEEDS, promises }
 }
