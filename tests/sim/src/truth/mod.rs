@@ -1,6 +1,5 @@
 //! The eight promises (design section 4), one about fencing and one about maintenance, against what really happened.
-//! Each file holds the exact statement of some of
-//! them, with all that excuses a node. Nothing here changes the world.
+//! Each file holds the exact statement of some of them, with all that excuses a node. Nothing here changes the world.
 
 mod care;
 mod conduct;
@@ -67,7 +66,7 @@ pub struct Violation {
 }
 
 impl Promise {
-    /// Its number in the design.
+    /// Its number; 1 to 8 are those of the design.
     #[must_use]
     pub const fn number(self) -> u8 {
         self as u8 + 1
