@@ -122,6 +122,23 @@ fn a_daemon_that_starts_in_maintenance_keeps_what_runs_and_starts_nothing() {
 }
 
 #[test]
+fn what_runs_twice_in_maintenance_is_nobodys_before_it_ends() {
+    let mut world = maintained(&Setting::default());
+    world.may_overlap = true;
+    world.hosts[1].runs[0] = true;
+    for host in 0..2 {
+        world.kill_daemon(host);
+        world.boot(host);
+    }
+    world.run(2 * INITDEAD);
+    assert!(!world.said(0, |notice| matches!(notice, Notice::Adopted { .. })));
+    assert_eq!(world.owners(0), [0, 1]);
+    end(&mut world, 1);
+    world.run(3 * DEADTIME);
+    assert_eq!(world.owners(0), [0]);
+}
+
+#[test]
 fn all_nodes_at_once_remember_maintenance() {
     let mut world = maintained(&Setting::default());
     world.notices.clear();

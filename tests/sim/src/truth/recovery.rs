@@ -16,7 +16,7 @@ use crate::world::World;
 pub(crate) fn unnoticed(world: &World, host: usize) -> Option<String> {
     let here = world.host(host);
     let daemon = here.daemon.as_ref().filter(|daemon| daemon.node.phase() == Phase::Active)?;
-    let well_since = here.well_since(world.now())?;
+    let well_since = here.well_since(world.now())?.max(here.maintained);
     if daemon.node.in_maintenance() {
         return None;
     }

@@ -73,6 +73,8 @@ impl World {
         if !maintained {
             return false;
         }
+        // What was moved to where it failed before moves on.
+        self.orders_given = true;
         let now = self.now;
         for host in &mut self.hosts {
             let place = host.place(group);
