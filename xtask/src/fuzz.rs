@@ -17,8 +17,8 @@ use crate::workspace::Workspace;
 const CARGO_FUZZ: &str = "0.13.2";
 /// libFuzzer comes as C++ source.
 const COMPILER: &[&str] = &["g++"];
-/// One input may take so long, in seconds.
-const SLOWEST_INPUT: u32 = 5;
+/// One input may take so long, in seconds: for ever, even on a machine that has much else to do.
+const SLOWEST_INPUT: u32 = 20;
 /// A target may take so much memory, in MiB.
 const MEMORY: u32 = 1024;
 
