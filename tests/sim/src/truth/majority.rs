@@ -4,8 +4,7 @@
 //! Excused: a node whose clock stood still, until the votes from before are over; it cannot know for how long it was away.
 //! In maintenance the watchdog is fed once all others know of it, and none of them takes anything.
 //! Not counted among those others: a daemon that started so lately that its word was given by the life before, or that is
-//! stalled, and does not know better. In maintenance a watchdog is fed whose end nobody waits for; that nobody does is
-//! promise 1 itself.
+//! stalled, and does not know better.
 
 use heartline_core::Node;
 use heartline_core::config::Quorum;
@@ -30,7 +29,7 @@ pub(crate) fn fed_in_vain(world: &World, host: usize) -> Option<String> {
         return None;
     }
     let has = world.host(host).services.iter().any(|service| service.is_present() && !service.hidden);
-    (has && !world.host(host).kept.is_on() && is_in_the_minority(world, host)).then(|| {
+    (has && is_in_the_minority(world, host)).then(|| {
         format!("{} feeds its watchdog though it has something that the majority may take", name(host))
     })
 }
