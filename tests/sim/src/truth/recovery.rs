@@ -1,7 +1,7 @@
 //! Promises 4 and 8 for what runs and is monitored.
 //!
 //! 4. A service that died, or an address that is gone, is noticed within the group's interval and one time limit, and
-//!    something is done about it. Excused: a daemon that did not run all the time, a group that is not its own,
+//!    something is done about it. Excused: a daemon that did not run all the time, a group before it is its own,
 //!    maintenance, and monitors and repairs that were in trouble meanwhile. It is looked at every five seconds.
 //! 8. No group is restarted or given up but for an answer of its monitor that had a cause, if only a lie of the plan's.
 //!    A time limit that passed while the host was paused for its dead time is none.

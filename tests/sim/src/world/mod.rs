@@ -331,7 +331,11 @@ impl World {
                 if let Some((promise, what)) = truth::begins(self, host, place) {
                     self.broken(promise, what);
                 }
-                self.hosts[host].services[place].hidden = false;
+                let now = self.now;
+                let service = &mut self.hosts[host].services[place];
+                service.hidden = false;
+                // Before that nobody was to look.
+                service.ails_since = service.ails_since.map(|_| now);
             }
             Notice::Claiming { .. } => self.moves += 1,
             Notice::Unhealthy { group, .. } => {
