@@ -17,7 +17,7 @@ use std::fmt;
 
 use crate::plan::Micros;
 
-pub(crate) use care::meddles;
+pub(crate) use care::{goes_back, meddles};
 pub(crate) use conduct::{Conduct, word};
 pub(crate) use fencing::{both_down, untold};
 pub(crate) use forgery::differs;

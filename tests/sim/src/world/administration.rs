@@ -19,6 +19,9 @@ use crate::truth::{self, Promise};
 
 impl World {
     pub(super) fn keep_maintenance(&mut self, host: usize, maintenance: Maintenance) {
+        if let Some(what) = truth::goes_back(self, host, maintenance) {
+            self.broken(Promise::LeftAlone, what);
+        }
         self.hosts[host].kept = maintenance;
         self.hosts[host].maintained = self.now;
     }
