@@ -56,7 +56,7 @@ pub(crate) enum Remedy {
 pub struct Health {
     /// The monitor or repair under way.
     pub(crate) care: Option<(JobId, Care)>,
-    /// This node was stalled meanwhile: what comes of it is no news of the group.
+    /// This node was stalled meanwhile, or maintenance ended: what comes of it is no news of the group.
     pub(crate) stale: bool,
     /// When the next monitor is due by its interval; nothing while the group does not run or has none.
     pub(crate) next: Option<Instant>,

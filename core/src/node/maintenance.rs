@@ -95,8 +95,11 @@ impl Node {
                 Activity::Idle | Activity::Claiming { .. } | Activity::Failed | Activity::Unclear => {
                     group.activity = Activity::Unprobed;
                 }
-                // It is being asked how it is, and will be asked once more.
-                Activity::Running if group.health.care.is_some() => group.health.suspected = true,
+                // It is being asked how it is since before, and will be asked once more.
+                Activity::Running if group.health.care.is_some() => {
+                    group.health.stale = true;
+                    group.health.suspected = true;
+                }
                 Activity::Running => {
                     group.health.rests();
                     group.kept = group.found_running.is_none();

@@ -75,7 +75,7 @@ impl Node {
     /// Takes a restart as far as it can go now.
     pub(super) fn pursue_next_life(&mut self, now: Instant, effects: &mut Effects) {
         let Some(restart) = self.next_life else { return };
-        if self.phase == Phase::Leaving {
+        if matches!(self.phase, Phase::Leaving | Phase::Left) {
             self.give_up_next_life(effects);
             return;
         }

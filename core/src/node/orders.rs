@@ -58,6 +58,8 @@ impl Node {
                 }
                 Some(Answer::Done)
             }
+            // These change something before they are enlisted.
+            Command::Maintenance(_) | Command::ConfirmDown(_) if self.orders.is_full() => Some(Answer::Busy),
             Command::Cleanup(which) => Some(self.clean_up(which)),
             Command::Retire(groups) => self.retire(id, groups),
             Command::Standby(scope) => self.transfer(id, Kind::Standby, scope),

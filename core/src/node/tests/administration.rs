@@ -3,8 +3,10 @@
 use super::world::{DEADTIME, INITDEAD, KEEPALIVE, Setting, World};
 use crate::config::{Quorum, StopFailure};
 use crate::effect::Answer;
-use crate::ids::Epoch;
-use crate::input::{Command, Scope};
+use crate::fencing::Fence;
+use crate::ids::{Epoch, GroupIndex};
+use crate::input::{Command, Outcome, Scope};
+use crate::limits::MAX_ORDERS;
 use crate::maintenance::Maintenance;
 use crate::member::Presence;
 use crate::message::{GroupState, Phase};
@@ -463,4 +465,62 @@ fn one_whom_another_node_hears_is_not_down() {
     world.run(3 * DEADTIME);
     world.order(1, 1, Command::ConfirmDown(World::member(0)));
     assert_eq!(world.answers[&1], Answer::NotDead(World::member(0)));
+}
+
+#[test]
+fn a_node_that_leaves_does_not_begin_a_next_life() {
+    let mut world = World::started(&Setting::default());
+    world.order(1, 1, Command::Restart);
+    world.order(1, 2, Command::Leave);
+    world.run(2 * DEADTIME);
+    assert_eq!((world.answers[&1], world.answers[&2]), (Answer::NotRestarted, Answer::Done));
+    assert!(world.hosts[1].node.is_none(), "it came back");
+}
+
+#[test]
+fn what_another_node_runs_is_not_adopted_in_maintenance_either() {
+    let mut world = maintained(&Setting::default());
+    world.may_overlap = true;
+    world.kill_daemon(1);
+    world.hosts[1].runs[0] = true;
+    world.run(2 * DEADTIME);
+    world.boot(1);
+    world.run(2 * INITDEAD);
+    assert!(!world.said(1, |notice| matches!(notice, Notice::Adopted { .. })));
+    end(&mut world, 0);
+    world.run(DEADTIME);
+    assert_eq!(world.owners(0), [0], "who held it first keeps it");
+}
+
+#[test]
+fn an_order_for_which_there_is_no_room_changes_nothing() {
+    let mut world = World::started(&Setting::default());
+    world.power_cut(0);
+    world.run_for(2 * DEADTIME, |world| world.state(1, 0) == GroupState::Running).expect("a takeover");
+    world.hosts[1].hangs = true;
+    for order in 0..MAX_ORDERS {
+        world.order(1, u32::try_from(order).unwrap(), Command::Retire(1));
+    }
+    world.order(1, 50, Command::ConfirmDown(World::member(0)));
+    world.order(1, 51, Command::Maintenance(true));
+    assert_eq!((world.answers[&50], world.answers[&51]), (Answer::Busy, Answer::Busy));
+    assert_eq!(world.node(1).member(World::member(0)).unwrap().fence(), Fence::None);
+    assert_eq!(world.hosts[1].kept, Maintenance(0));
+    assert!(!world.node(1).in_maintenance());
+}
+
+#[test]
+fn what_a_monitor_from_before_maintenance_says_is_asked_again() {
+    let mut world = World::started(&Setting { monitor: 500, ..Setting::default() });
+    let asked = |world: &World| world.node(0).group_here(GroupIndex(0)).unwrap().health().care.is_some();
+    world.run_for(2 * DEADTIME, asked).expect("a monitor");
+    world.hosts[0].monitor_says = Some(Outcome::NotRunning);
+    world.order(0, 1, Command::Maintenance(true));
+    world.order(0, 2, Command::Maintenance(false));
+    assert!(asked(&world));
+    // Its answer comes, and not yet that of the next one.
+    world.run(5);
+    world.hosts[0].monitor_says = None;
+    world.run(DEADTIME);
+    assert!(!world.said(0, |notice| matches!(notice, Notice::Restarting { .. })), "{:#?}", world.notices);
 }
