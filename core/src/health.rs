@@ -160,8 +160,11 @@ impl Health {
     }
 
     /// Whether there is anything that matters for the future of a group that is not monitored.
-    pub(crate) const fn is_at_rest(&self) -> bool {
-        self.care.is_none() && self.remedy.is_none() && !self.suspected
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let nothing_due =
+            self.care.is_none() && self.remedy.is_none() && !self.suspected && self.next.is_none();
+        let nothing_counts = self.restarts == Recent::NONE && self.repairs == Recent::NONE;
+        nothing_due && nothing_counts && self.followed.is_none()
     }
 
     /// What matters for the future of a group that is monitored, or for which something is done.

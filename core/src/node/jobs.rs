@@ -127,10 +127,10 @@ impl Node {
                 state.found_running = None;
                 state.disputed = false;
                 effects.say(Notice::Stopped { group, took: now.since(since) });
-                // After a stall others may have taken it meanwhile, and in a dispute the other has not let go yet: then
-                // it is claimed anew.
-                let undisputed =
-                    (!self.listening && self.is_clear_elsewhere(group)) || planted(Bug::RestartOverHolder);
+                // After a stall, or without a majority, others may have taken it meanwhile, and in a dispute the other
+                // has not let go yet: then it is claimed anew.
+                let undisputed = !self.listening && !self.must_give_up() && self.is_clear_elsewhere(group);
+                let undisputed = undisputed || planted(Bug::RestartOverHolder);
                 if restart && undisputed && !self.hands_off() && !planted(Bug::RestartShowsIdle) {
                     self.begin_start(now, group, effects);
                 }

@@ -1,5 +1,8 @@
 //! What runs is asked how it is; what failed is mended in place, then restarted in place, then moved.
 
+use core::hash::Hasher;
+use std::hash::DefaultHasher;
+
 use super::GROUP;
 use super::world::{DEADTIME, Setting, World};
 use crate::config::{Quorum, Recovery};
@@ -7,6 +10,7 @@ use crate::effect::Answer;
 use crate::health::{Ailment, MAX_REPAIRS, UNCLEAR_ANSWERS};
 use crate::input::{Command, Input, JobFailure, Outcome, Scope};
 use crate::message::GroupState;
+use crate::node::Node;
 use crate::notice::{Notice, ReleaseCause};
 use crate::time::Duration;
 
@@ -383,4 +387,39 @@ fn one_lie_restarts_in_place_and_moves_nothing() {
     world.hosts[0].monitor_says = None;
     world.run(5 * MONITOR);
     assert_eq!((restarted(&world, 0), world.owners(0)), (1, std::vec![0]));
+}
+
+#[test]
+fn a_restart_in_place_starts_nothing_in_the_step_that_loses_the_majority() {
+    let nodes = std::vec!["ha1", "ha2", "ha3"];
+    let mut world = World::started(&Setting { nodes, quorum: Quorum::Majority, ..Setting::default() });
+    for other in 1..3 {
+        world.cut(0, other);
+        world.cut(other, 0);
+    }
+    world.run(DEADTIME / 2);
+    world.hosts[0].hangs = true;
+    let job = |world: &World| world.node(0).group_here(GROUP).unwrap().job().unwrap();
+    world.step(0, Input::Suspect(GROUP));
+    world.step(0, Input::JobEnded { job: job(&world), outcome: Outcome::NotRunning });
+    assert_eq!(world.state(0, 0), GroupState::Stopping);
+    world.now = world.node(0).quorum_ends().unwrap();
+    world.hosts[0].runs[0] = false;
+    world.notices.clear();
+    world.step(0, Input::JobEnded { job: job(&world), outcome: Outcome::Done });
+    assert!(world.said(0, |notice| matches!(notice, Notice::QuorumLost)));
+    assert!(!world.said(0, |notice| matches!(notice, Notice::Starting { .. })), "{:?}", world.notices);
+}
+
+#[test]
+fn restarts_matter_for_the_future_of_a_group_that_is_not_monitored_too() {
+    let world = World::started(&Setting::default());
+    let hash = |node: &Node| {
+        let mut hasher = DefaultHasher::new();
+        node.hash_future(world.now, &mut hasher);
+        hasher.finish()
+    };
+    let mut restarted = world.node(0).clone();
+    restarted.groups[0].health.restarts.note(world.now);
+    assert_ne!(hash(world.node(0)), hash(&restarted));
 }
