@@ -37,6 +37,12 @@ pub fn is_address(agent: &str) -> bool {
     is_builtin(agent) && agent != "Filesystem"
 }
 
+/// What is wrong with the arguments of `Filesystem`, without a look at this host.
+#[must_use]
+pub fn filesystem_complaint(arguments: &[String]) -> Option<String> {
+    FilesystemArgument::parse(arguments).err().map(|error| error.to_string())
+}
+
 /// Runs one verb of a built-in agent.
 ///
 /// The status word (`running` or `stopped`) is all that goes to standard output; what was done, and errors, go to

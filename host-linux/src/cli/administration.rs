@@ -28,6 +28,11 @@ pub(super) fn maintenance(on: bool, socket: &Path) -> Output {
 /// `heartline restart --keep-services`.
 pub(super) fn restart(places: &Places) -> Output {
     let socket = places.control_socket();
+    // Mistakes in files concern nobody where no daemon runs.
+    let before = match snapshot(&socket) {
+        Ok(before) => before,
+        Err(error) => return unanswered(&error),
+    };
     // The next life would refuse these files, and then nobody would look after what runs here.
     let findings = check::examine(&places.config_dir, Palette::for_stream(&std::io::stderr()));
     if findings.errors {
@@ -35,19 +40,11 @@ pub(super) fn restart(places: &Places) -> Output {
         return Output::bad(6, stderr);
     }
     show_text(&findings.text);
-    let attempt = || {
-        let before = snapshot(&socket)?;
-        let mut client = Client::connect(&socket, None)?;
-        match client.ask(&Request::Restart, show_step) {
-            Ok(answer) => Ok((before, Some(answer.outcome))),
-            // It ended as it should.
-            Err(ClientError::Ended) => Ok((before, None)),
-            Err(error) => Err(error),
-        }
-    };
+    let attempt = || Client::connect(&socket, None)?.ask(&Request::Restart, show_step);
     match attempt() {
-        Ok((_, Some(outcome))) => Output::bad(outcome.exit_code.max(1), format!("{}\n", outcome.message)),
-        Ok((before, None)) => comeback(&before, &socket),
+        Ok(answer) => Output::bad(answer.outcome.exit_code.max(1), format!("{}\n", answer.outcome.message)),
+        // It ended as it should.
+        Err(ClientError::Ended) => comeback(&before, &socket),
         Err(error) => unanswered(&error),
     }
 }
@@ -250,6 +247,16 @@ mod tests {
         let name = ran.name.clone();
         let output = compared(&before, &after);
         assert!(output.code == 1 && output.stderr.contains(&name), "{output:?}");
+    }
+
+    #[test]
+    fn a_restart_looks_for_a_daemon_before_it_looks_at_files() {
+        let nowhere = tempfile::tempdir().unwrap();
+        let directory = |name: &str| nowhere.path().join(name);
+        let places =
+            Places { config_dir: directory("etc"), state_dir: directory("state"), run_dir: directory("run") };
+        let output = restart(&places);
+        assert!(output.code == 1 && output.stderr.contains("does not run"), "{output:?}");
     }
 
     #[test]

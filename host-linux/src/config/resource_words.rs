@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::model::Resource;
 use super::source::{Finding, Word};
+use crate::agents;
 
 /// Reads a resource word.
 pub(super) fn read(word: Word<'_>) -> Result<Resource, Finding> {
@@ -60,6 +61,13 @@ fn check(resource: &Resource) -> Result<(), Complaint> {
     match (agent, resource.arguments.as_slice()) {
         ("IPaddr" | "IPaddr2", [argument, ..]) => check_ipv4(argument),
         ("IPv6addr", [argument, ..]) => check_ipv6(argument),
+        ("Filesystem", arguments) => match agents::filesystem_complaint(arguments) {
+            Some(message) => Err(complaint(
+                message,
+                "write `Filesystem::DEVICE::MOUNTPOINT::FSTYPE::OPTIONS`; the last two may be left out",
+            )),
+            None => Ok(()),
+        },
         ("IPaddr" | "IPaddr2" | "IPv6addr", []) => {
             Err(complaint(format!("`{agent}` has no address"), format!("write `{agent}::ADDRESS/PREFIX`")))
         }
@@ -232,6 +240,10 @@ mod tests {
             "10.0.0.1/24//",
             "IPaddr",
             "IPaddr::host.example",
+            "Filesystem",
+            "Filesystem::/dev/sdb1",
+            "Filesystem::/dev/sdb1::data",
+            "Filesystem::/dev/sdb1::/data::ext4::noatime::ro",
             "IPv6addr::10.0.0.1",
             "IPv6addr::::1/200",
             "ocf:heartbeat",
