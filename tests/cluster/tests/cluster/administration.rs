@@ -135,8 +135,8 @@ pub(crate) fn a_restart_keeps_the_services(world: World) -> Outcome {
     let probe = ["/usr/sbin/heartline-lab", "lab-probe", "10.77.1.100", "80", "/", "20"];
     let client = cluster.ha2.host.spawn(&probe)?;
     wait_until("the client is served", LIMIT, || client.said().lines().count() > 5)?;
-    cluster.ha1.run_well(&["cp", "/usr/sbin/heartline", "/root/upgraded"])?;
-    cluster.ha1.run_well(&["mount", "--bind", "/root/upgraded", "/usr/sbin/heartline"])?;
+    cluster.ha1.run_well(&["cp", "/usr/sbin/heartline", "/tmp/upgraded"])?;
+    cluster.ha1.run_well(&["mount", "--bind", "/tmp/upgraded", "/usr/sbin/heartline"])?;
 
     let said = cluster.ha1.run_well(&["heartline", "restart", "--keep-services"])?;
     assert!(said.contains("1 resource groups kept"), "{said}");
@@ -190,10 +190,10 @@ pub(crate) fn a_program_that_cannot_be_run_changes_nothing(world: World) -> Outc
     let mut cluster = Cluster::build(world, Plan::default())?;
     cluster.start_settled()?;
     let (before, status) = (cluster.moves()?, cluster.ha1.status()?);
-    cluster.ha1.host.write("/root/broken", "no program", 0o644)?;
-    cluster.ha1.run_well(&["cp", "/usr/sbin/heartline", "/root/heartline"])?;
-    cluster.ha1.run_well(&["mount", "--bind", "/root/broken", "/usr/sbin/heartline"])?;
-    let output = cluster.ha1.run(&["/root/heartline", "restart", "--keep-services"])?;
+    cluster.ha1.host.write("/tmp/broken", "no program", 0o644)?;
+    cluster.ha1.run_well(&["cp", "/usr/sbin/heartline", "/tmp/heartline"])?;
+    cluster.ha1.run_well(&["mount", "--bind", "/tmp/broken", "/usr/sbin/heartline"])?;
+    let output = cluster.ha1.run(&["/tmp/heartline", "restart", "--keep-services"])?;
     assert!(!output.status.success() && output.stdout.contains("goes on as before"), "{output:?}");
     cluster.ha1.wait_log(&["Cannot run /usr/sbin/heartline"])?;
     cluster.ha1.run_well(&["umount", "/usr/sbin/heartline"])?;
@@ -212,10 +212,10 @@ pub(crate) fn a_program_that_cannot_be_run_changes_nothing(world: World) -> Outc
 pub(crate) fn a_next_life_that_fails_is_followed_by_a_takeover(world: World) -> Outcome {
     let mut cluster = Cluster::build(world, Plan::default())?;
     cluster.start_settled()?;
-    cluster.ha1.host.write("/root/broken", "#!/bin/sh\nexit 1\n", 0o755)?;
-    cluster.ha1.run_well(&["cp", "/usr/sbin/heartline", "/root/heartline"])?;
-    cluster.ha1.run_well(&["mount", "--bind", "/root/broken", "/usr/sbin/heartline"])?;
-    let client = cluster.ha1.host.spawn(&["/root/heartline", "restart", "--keep-services"])?;
+    cluster.ha1.host.write("/tmp/broken", "#!/bin/sh\nexit 1\n", 0o755)?;
+    cluster.ha1.run_well(&["cp", "/usr/sbin/heartline", "/tmp/heartline"])?;
+    cluster.ha1.run_well(&["mount", "--bind", "/tmp/broken", "/usr/sbin/heartline"])?;
+    let client = cluster.ha1.host.spawn(&["/tmp/heartline", "restart", "--keep-services"])?;
     assert!(!cluster.ha1.ended()?.status.success());
     cluster.ha2.wait_log(&["node ha1 restarts its heartbeat", "31000 ms"])?;
     wait_until("ha2 takes over", 2 * LIMIT, || cluster.ha2.runs("web"))?;
