@@ -119,7 +119,8 @@ impl Node {
         self.config.policy.quorum == Quorum::Off
             || nothing_runs()
             || all_ours()
-            || self.others_know_of_maintenance()
+            // Whoever was stalled has not heard yet whether maintenance goes on.
+            || (self.others_know_of_maintenance() && !self.listening)
             || planted(Bug::WatchdogAlwaysFed)
     }
 

@@ -2,10 +2,10 @@
 
 use super::world::{DEADTIME, INITDEAD, KEEPALIVE, Setting, World};
 use crate::config::{Quorum, StopFailure};
-use crate::effect::Answer;
+use crate::effect::{Answer, Effect, Effects};
 use crate::fencing::Fence;
 use crate::ids::{Epoch, GroupIndex};
-use crate::input::{Command, Outcome, Scope};
+use crate::input::{Command, Input, Outcome, Scope};
 use crate::limits::MAX_ORDERS;
 use crate::maintenance::Maintenance;
 use crate::member::Presence;
@@ -316,6 +316,21 @@ fn in_maintenance_a_lost_majority_stops_and_resets_nobody() {
     world.run(3 * DEADTIME);
     assert_eq!(world.owners(0), [0]);
     assert_eq!(world.node(0).maintenance(), Maintenance(2));
+}
+
+#[test]
+fn after_a_stall_in_maintenance_the_watchdog_is_fed_only_once_the_others_were_heard() {
+    let mut world = maintained(&three(Quorum::Majority));
+    world.run(DEADTIME);
+    let mut node = world.node(0).clone();
+    let mut feeds = |after: u64| {
+        let mut effects = Effects::new();
+        node.step(world.now + Duration::from_millis(after), Input::Tick, &mut effects);
+        effects.iter().any(|effect| effect == Effect::FeedWatchdog)
+    };
+    assert!(!feeds(2 * DEADTIME), "maintenance may be over");
+    assert!(!feeds(2 * DEADTIME), "this only ends the listening");
+    assert!(feeds(2 * DEADTIME + KEEPALIVE));
 }
 
 #[test]
