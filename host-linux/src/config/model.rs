@@ -87,6 +87,16 @@ pub struct Times {
     pub deadping: Duration,
 }
 
+impl Times {
+    /// The time-out that a watchdog device is asked for, the original's: the dead time and 10 ms, in whole seconds,
+    /// rounded up.
+    #[must_use]
+    pub fn watchdog_timeout(&self) -> Duration {
+        let wanted = self.deadtime + Duration::from_millis(10);
+        Duration::from_secs(wanted.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
+    }
+}
+
 /// One way to the other members.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Medium {

@@ -160,7 +160,7 @@ impl Checks {
         }
     }
 
-    /// Whose power is read back after a fence is asked for now, where there is one host only.
+    /// A device that is read back after a fence is asked for its only host's power, every other for its own state.
     fn call(&self, device: &FenceDevice) -> Result<Call<'_>, device::DeviceError> {
         Ok(match (device::method(device)?, self.hosts.as_slice()) {
             (Method::Off { .. }, [host]) => Call::Read(host),

@@ -19,15 +19,8 @@ use nix::errno::Errno;
 
 use self::device::{Device, LinuxDevice};
 pub(crate) use self::health::{Health, Neglect};
-use crate::config::{Configuration, Times};
+use crate::config::Configuration;
 use crate::log::Level;
-
-/// The time-out that is asked for, the original's: the dead time and 10 ms, in whole seconds, rounded up.
-#[must_use]
-pub fn timeout_for(times: &Times) -> Duration {
-    let wanted = times.deadtime + Duration::from_millis(10);
-    Duration::from_secs(wanted.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
-}
 
 /// What `ha.cf` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +34,7 @@ impl Settings {
     fn of(configuration: &Configuration) -> Option<Self> {
         let path = configuration.watchdog.clone()?;
         let times = &configuration.times;
-        Some(Self { path, timeout: timeout_for(times), keepalive: times.keepalive })
+        Some(Self { path, timeout: times.watchdog_timeout(), keepalive: times.keepalive })
     }
 
     /// Whether one late heartbeat would not reset the host yet.

@@ -119,7 +119,7 @@ fn the_timeout_is_the_originals() {
     for (deadtime, expected) in [(1_000, 2), (1_990, 2), (1_991, 3), (10_000, 11), (30_000, 31)] {
         let mut times = two_nodes("ha1").times;
         times.deadtime = Duration::from_millis(deadtime);
-        assert_eq!(timeout_for(&times), Duration::from_secs(expected), "{deadtime}");
+        assert_eq!(times.watchdog_timeout(), Duration::from_secs(expected), "{deadtime}");
     }
 }
 

@@ -7,7 +7,6 @@ use super::super::cross_checks::show;
 use super::super::model::Quorum;
 use super::super::system::FileKind;
 use super::Advice;
-use crate::watchdog::timeout_for;
 
 impl Advice<'_> {
     pub(super) fn on_quorum(&mut self) {
@@ -83,7 +82,7 @@ impl Advice<'_> {
                 remedy,
             );
         }
-        let timeout = timeout_for(&times);
+        let timeout = times.watchdog_timeout();
         let attribute = |name| self.kernel_says(&device, name);
         let longest =
             attribute("max_timeout").and_then(|text| text.parse().ok()).filter(|longest| *longest > 0);
