@@ -104,7 +104,13 @@ impl Daemon {
                 _ => self.log.write(remark.level(), &remark.to_string()),
             }
         }
-        if let Some(command) = self.programs.clients.take_reboot() {
+        let Some(command) = self.programs.clients.take_reboot() else { return };
+        if self.node.in_maintenance() {
+            self.log.write(
+                Level::Crit,
+                &format!("{command} has failed. In maintenance this host is not rebooted."),
+            );
+        } else {
             self.reboot(&format!("Rebooting system.  Reason: {command}"), "It goes on without.");
         }
     }

@@ -158,6 +158,13 @@ pub(crate) fn a_failed_failfast_client_reboots_its_host(world: World) -> Outcome
     }
     cluster.start_settled()?;
     wait_lives(&cluster.ha1, "vital", 1)?;
+    // In maintenance nothing is rebooted either.
+    cluster.ha1.run_well(&["heartline", "maintenance", "on"])?;
+    kill(pid(&cluster.ha1, "vital")?, Signal::SIGKILL)?;
+    cluster.ha1.wait_log(&["In maintenance this host is not rebooted"])?;
+    wait_lives(&cluster.ha1, "vital", 2)?;
+    cluster.ha1.run_well(&["heartline", "maintenance", "off"])?;
+    cluster.settled(&[("web", "ha1")])?;
     kill(pid(&cluster.ha1, "vital")?, Signal::SIGKILL)?;
     assert_eq!(cluster.ha1.host.wait_down(LIMIT)?, Ended::Restart);
     cluster.ha1.forget_daemon();
