@@ -1,9 +1,14 @@
 //! Running other programs: every command of this crate starts its children here and fails in the same words.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +83,29 @@ pub(crate) fn expect_success(command: &Command, status: ExitStatus) -> Result<()
     if status.success() { Ok(()) } else { Err(Failure::Unsuccessful { command: as_typed(command), status }) }
 }
 
+/// Ends a program with all that it has started. The parents go first, so that none starts another child.
+pub(crate) fn kill_with_descendants(ancestor: u32) {
+    let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter_map(|child| Some((child, parent_of(child)?)))
+        .collect();
+    let (mut known, mut next) = (BTreeSet::from([ancestor]), vec![ancestor]);
+    while let Some(process) = next.pop() {
+        // A process that has ended in between needs no signal.
+        let _ = kill(Pid::from_raw(process.cast_signed()), Signal::SIGKILL);
+        let children = parents.iter().filter(|(_, parent)| *parent == process).map(|(child, _)| *child);
+        next.extend(children.filter(|child| known.insert(*child)));
+    }
+}
+
+/// Who started a process: the second field behind the name, which may hold anything (proc(5)).
+fn parent_of(process: u32) -> Option<u32> {
+    let line = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    line.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// The command with the variables that were set for it, as one would type it.
 pub(crate) fn as_typed(command: &Command) -> String {
     let variables = command
@@ -92,6 +120,9 @@ pub(crate) fn as_typed(command: &Command) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::process::Stdio;
+
     use super::*;
 
     #[test]
@@ -111,5 +142,17 @@ mod tests {
     fn a_missing_program_is_named() {
         let failure = read(&mut Command::new("no-such-program")).unwrap_err();
         assert!(failure.to_string().starts_with("no-such-program cannot be run: "), "{failure}");
+    }
+    #[test]
+    fn what_a_program_has_started_ends_with_it() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "sleep 1000 & echo; wait"]).stdout(Stdio::piped());
+        let mut shell = shell.spawn().unwrap();
+        let mut output = shell.stdout.take().unwrap();
+        output.read_exact(&mut [0]).unwrap();
+        kill_with_descendants(shell.id());
+        // The end of the output: the last one that held it is gone.
+        assert_eq!(output.read(&mut [0]).unwrap(), 0);
+        assert!(!shell.wait().unwrap().success());
     }
 }

@@ -127,9 +127,15 @@ fn facility_number(name: &str) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Shutdown;
+    use std::time::Duration;
+
     use chrono::TimeZone;
 
     use super::*;
+
+    /// So that what never comes fails the test instead of holding up all that follow.
+    const PATIENCE: Duration = Duration::from_secs(60);
 
     fn when() -> SystemTime {
         Local.with_ymd_and_hms(2026, 11, 3, 3, 42, 25).unwrap().into()
@@ -137,6 +143,7 @@ mod tests {
 
     fn received(daemon: &UnixDatagram) -> String {
         let mut buffer = [0; 2 * MESSAGE_BYTES];
+        daemon.set_read_timeout(Some(PATIENCE)).unwrap();
         let length = daemon.recv(&mut buffer).unwrap();
         String::from_utf8(buffer[..length].to_vec()).unwrap()
     }
@@ -181,6 +188,9 @@ mod tests {
             let daemon = UnixDatagram::bind(&path).unwrap();
             syslog.send(when(), Level::Info, "heartbeat", 55, &format!("round {round}"));
             assert!(received(&daemon).ends_with(&format!("info: round {round}")));
+            // A child that another test forks at this moment keeps the socket open until it has its own program:
+            // closing it is not enough to be gone.
+            daemon.shutdown(Shutdown::Both).unwrap();
             std::fs::remove_file(&path).unwrap();
         }
     }
