@@ -17,7 +17,7 @@ use crate::time::Instant;
 ///                                        +-> Failed
 /// ```
 ///
-/// A restart in place goes from `Stopping` to `Starting`.
+/// A restart in place goes from `Stopping` to `Claiming`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Activity {
     /// Nobody has looked yet.
@@ -30,6 +30,8 @@ pub enum Activity {
     Claiming {
         /// Our first frame that carried the claim.
         from: Sequence,
+        /// Whether it is the second half of a restart in place.
+        restart: bool,
     },
     /// A start is under way.
     Starting {
@@ -136,10 +138,18 @@ impl Group {
         &self.health
     }
 
-    /// Whether it is meant to be here: it runs, is being started or is being restarted in place.
+    /// Whether it is meant to be here: it runs, is being started, or is being restarted in place.
     #[must_use]
     pub const fn is_kept(&self) -> bool {
-        self.state().holds() || matches!(self.activity, Activity::Stopping { restart: true, .. })
+        self.is_restarting() || self.state().holds()
+    }
+
+    /// Whether it is between the two halves of a restart in place, or in the first.
+    pub(crate) const fn is_restarting(&self) -> bool {
+        matches!(
+            self.activity,
+            Activity::Stopping { restart: true, .. } | Activity::Claiming { restart: true, .. }
+        )
     }
 
     /// What the others are told.

@@ -26,7 +26,9 @@ impl Node {
             match self.group(group).activity {
                 Activity::Unprobed => self.probe(group, effects),
                 Activity::Idle => self.claim_if_ours(now, group, effects),
-                Activity::Claiming { from } => self.pursue_claim(now, group, from, effects),
+                Activity::Claiming { from, restart } => {
+                    self.pursue_claim(now, group, from, restart, effects);
+                }
                 Activity::Starting { cancelled: false, .. } => self.cancel_if_lost(group, effects),
                 Activity::Running => self.release_or_look_after(now, group, effects),
                 Activity::Stopping { restart: true, .. } => self.abandon_restart_if_not_ours(group, effects),
@@ -66,7 +68,7 @@ impl Node {
         let from = self.sequence.next();
         let state = self.group_mut(group);
         state.epoch = epoch;
-        state.activity = Activity::Claiming { from };
+        state.activity = Activity::Claiming { from, restart: false };
         effects.say(Notice::Claiming { group, epoch, cause });
     }
 
@@ -100,7 +102,14 @@ impl Node {
         starting.then(|| member.phase_since + member.deadtime)
     }
 
-    fn pursue_claim(&mut self, now: Instant, group: GroupIndex, from: Sequence, effects: &mut Effects) {
+    fn pursue_claim(
+        &mut self,
+        now: Instant,
+        group: GroupIndex,
+        from: Sequence,
+        restart: bool,
+        effects: &mut Effects,
+    ) {
         let winner = self.winner(group).map(|bid| bid.bidder());
         let held_elsewhere = self.holder_elsewhere(group);
         let takes_part = self.phase == Phase::Active && self.next_life.is_none();
@@ -109,9 +118,21 @@ impl Node {
             effects.say(Notice::ClaimWithdrawn { group, winner: held_elsewhere.or(winner) });
             return;
         }
-        if self.is_granted(now, group, from, effects) && !self.listening {
+        if restart {
+            if self.is_left_to_us(now, group, from) && !self.listening {
+                self.begin_start(now, group, effects);
+            }
+        } else if self.is_granted(now, group, from, effects) && !self.listening {
             self.start(now, group, effects);
         }
+    }
+
+    /// Whether all who live have said since our frame number `from` that they leave a group to us, which we held before
+    /// it. The dead are not asked: they had to be ended before they lost it to us, and must end us before they take it.
+    fn is_left_to_us(&self, now: Instant, group: GroupIndex, from: Sequence) -> bool {
+        let alive = |(_, member): &(MemberIndex, &Member)| member.presence == Presence::Alive;
+        self.is_clear_elsewhere(group)
+            && self.others().filter(alive).all(|(at, _)| self.grant(now, at, group, from).allows())
     }
 
     /// Whether every other member's word or silence allows the start; has those fenced that must be.

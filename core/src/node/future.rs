@@ -93,7 +93,7 @@ impl Node {
     /// Our frames whose confirmation a claim or our departure waits for: those and all later ones will do.
     pub fn awaited_frames(&self) -> impl Iterator<Item = Sequence> + '_ {
         let claims = self.groups.iter().filter_map(|group| match group.activity {
-            Activity::Claiming { from } => Some(from),
+            Activity::Claiming { from, .. } => Some(from),
             _ => None,
         });
         let found = self
@@ -201,11 +201,8 @@ impl Group {
             kept,
         } = self;
         core::mem::discriminant(activity).hash(hasher);
-        let changed_mind = matches!(
-            activity,
-            Activity::Starting { cancelled: true, .. } | Activity::Stopping { restart: true, .. }
-        );
-        changed_mind.hash(hasher);
+        matches!(activity, Activity::Starting { cancelled: true, .. }).hash(hasher);
+        self.is_restarting().hash(hasher);
         (epoch, failed_here, stance, retired, ours, found_running.is_some(), disputed, nobody_fit, kept)
             .hash(hasher);
     }

@@ -127,13 +127,16 @@ impl Node {
                 state.found_running = None;
                 state.disputed = false;
                 effects.say(Notice::Stopped { group, took: now.since(since) });
-                // After a stall, or without a majority, others may have taken it meanwhile, and in a dispute the other
-                // has not let go yet: then it is claimed anew.
-                let undisputed = !self.listening && !self.must_give_up() && self.is_clear_elsewhere(group);
-                let undisputed = undisputed || planted(Bug::RestartOverHolder);
-                if restart && undisputed && !self.hands_off() && !planted(Bug::RestartShowsIdle) {
-                    self.begin_start(now, group, effects);
+                if !restart || self.hands_off() || planted(Bug::RestartShowsIdle) {
+                    return;
                 }
+                if planted(Bug::RestartOverHolder) {
+                    self.begin_start(now, group, effects);
+                    return;
+                }
+                // The stop may have taken long, and others may have taken it meanwhile.
+                let from = self.sequence.next();
+                self.group_mut(group).activity = Activity::Claiming { from, restart };
             }
             Outcome::Partial | Outcome::Repairable | Outcome::Failed(_) | Outcome::Fenced { .. }
                 if planted(Bug::FailedStopIsStopped) =>

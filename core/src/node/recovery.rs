@@ -2,8 +2,9 @@
 //! back beside what runs; if that cannot be done, the whole group is started again in place, a bounded number of times;
 //! then it is given up here until somebody has looked after it.
 //!
-//! A restart in place shows the others nothing that they could claim: the group is stopping, then starting, under the
-//! epoch that it has. Only where another node may run it too, after a partition or a stall, is it claimed anew.
+//! A restart in place shows the others nothing that they could claim: all the time the group is meant to be here, under
+//! the epoch that it has. Between its stop and its start those who live are heard once more: one of them may have taken
+//! it, after a partition or a stall.
 
 use super::Node;
 use crate::effect::{Effect, Effects, Work};

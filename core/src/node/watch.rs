@@ -40,8 +40,8 @@ impl Node {
     pub(super) fn renew_claims(&mut self) {
         let from = self.sequence.next();
         for group in &mut self.groups {
-            if matches!(group.activity, Activity::Claiming { .. }) {
-                group.activity = Activity::Claiming { from };
+            if let Activity::Claiming { restart, .. } = group.activity {
+                group.activity = Activity::Claiming { from, restart };
             }
         }
     }

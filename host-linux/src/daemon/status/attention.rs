@@ -64,7 +64,7 @@ pub(super) fn reason(view: &View<'_>, at: GroupIndex, group: &Group) -> Option<S
         Activity::Unprobed | Activity::Probing(_) => {
             Some("whether it runs here is being found out".to_owned())
         }
-        Activity::Claiming { from } => waits_for(view, at, from),
+        Activity::Claiming { from, restart } => waits_for(view, at, from, restart),
         Activity::Unclear => Some(format!(
             "parts of it run here, or its state cannot be told; it is looked at again when maintenance ends{error}"
         )),
@@ -80,10 +80,11 @@ pub(super) fn reason(view: &View<'_>, at: GroupIndex, group: &Group) -> Option<S
     }
 }
 
-/// Whose word the claim that frame `from` carried first waits for.
-fn waits_for(view: &View<'_>, at: GroupIndex, from: Sequence) -> Option<String> {
+/// Whose word the claim that frame `from` carried first waits for. For a restart in place the dead are not asked.
+fn waits_for(view: &View<'_>, at: GroupIndex, from: Sequence, restart: bool) -> Option<String> {
     let waits: Vec<String> = view
         .others()
+        .filter(|(_, member)| !restart || member.presence() == Presence::Alive)
         .filter_map(|(index, member)| {
             let name = view.names.member(index);
             match view.node.grant(view.now, index, at, from) {

@@ -117,16 +117,12 @@ impl Conduct {
                 self.failed |= u32::from(cause == ReleaseCause::FailedTooOften) << group.0;
                 None
             }
-            // Where another may run it too, it is claimed anew.
-            Notice::Stopped { group, .. } if is_disputed(node, group) => {
-                self.restarting &= !(1 << group.0);
-                None
-            }
-            Notice::Stalled(_) | Notice::Maintenance { .. } => {
+            Notice::Maintenance { .. } => {
                 self.restarting = 0;
                 None
             }
-            Notice::StopFailed { group, .. } => {
+            // Another has it, or a better right to it.
+            Notice::ClaimWithdrawn { group, .. } | Notice::StopFailed { group, .. } => {
                 self.restarting &= !(1 << group.0);
                 None
             }
@@ -172,15 +168,6 @@ impl Conduct {
             _ => None,
         }
     }
-}
-
-/// Whether another member that lives may run a group, as far as this node knows.
-fn is_disputed(node: &Node, group: GroupIndex) -> bool {
-    let mut others = node.config().others().filter_map(|at| Some((at, node.member(at)?)));
-    others.any(|(at, member)| {
-        let lives = member.presence() == Presence::Alive || node.is_heard_elsewhere(at);
-        lives && member.report(group).state.may_run()
-    })
 }
 
 /// A member that is known to hold a group under a newer epoch.

@@ -81,7 +81,8 @@ impl World {
                                 let at = self.direction_at(link, from, to);
                                 let frame = self.frames.get_mut(frame);
                                 self.directions[at].damage(&mut frame.bytes);
-                                frame.origin = None;
+                                // A bit that was flipped twice is whole.
+                                frame.origin = frame.origin.filter(|_| *frame.bytes == *bytes);
                             }
                             let event = Event::Arrival { link: small(link), to: small(to), frame };
                             self.queue.push(self.now + arrival.after, event);
