@@ -18,4 +18,5 @@ pub mod hooks;
 pub mod log;
 pub mod media;
 pub mod resources;
+mod rtnetlink;
 pub mod watchdog;

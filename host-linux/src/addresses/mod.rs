@@ -11,15 +11,16 @@ use mio::{Interest, Registry, Token};
 use netlink_packet_core::{
     NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
 };
-use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::AddressMessage;
-use netlink_packet_route::link::LinkMessage;
+use netlink_packet_route::link::LinkHeader;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::errno::Errno;
 use nix::libc;
 
 pub use guarded::{Guarded, guarded};
 use table::{Change, Table, change};
+
+use crate::rtnetlink::Message;
 
 const GROUPS: [u32; 3] = [libc::RTNLGRP_LINK, libc::RTNLGRP_IPV4_IFADDR, libc::RTNLGRP_IPV6_IFADDR];
 /// The kernel makes no datagram of a list longer, in bytes.
@@ -122,14 +123,14 @@ impl Watcher {
         while at < length {
             let Some(bytes) = self.buffer.get(at..length) else { return };
             // What cannot be read is a kind of message that we do not ask for.
-            let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes) else { return };
+            let Ok(message) = NetlinkMessage::<Message>::deserialize(bytes) else { return };
             let step = usize::try_from(message.header.length).unwrap_or(usize::MAX).next_multiple_of(4);
             at = at.saturating_add(step.max(1));
             self.hear(&message);
         }
     }
 
-    fn hear(&mut self, message: &NetlinkMessage<RouteNetlinkMessage>) {
+    fn hear(&mut self, message: &NetlinkMessage<Message>) {
         // Changes that somebody made carry the number of whoever made them.
         let is_answer = message.header.flags & NLM_F_MULTIPART != 0
             && message.header.sequence_number == self.sequence_number;
@@ -173,8 +174,8 @@ impl Watcher {
 
     fn list(&mut self, part: Part, table: Table) {
         let question = match part {
-            Part::Links => RouteNetlinkMessage::GetLink(LinkMessage::default()),
-            Part::Addresses => RouteNetlinkMessage::GetAddress(AddressMessage::default()),
+            Part::Links => Message::GetLink(LinkHeader::default()),
+            Part::Addresses => Message::GetAddress(AddressMessage::default()),
         };
         self.sequence_number = self.sequence_number.wrapping_add(1).max(1);
         let mut message = NetlinkMessage::from(question);

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_packet_route::link::LinkFlags;
 
 use super::guarded::Guarded;
+use crate::rtnetlink::{self, Message};
 
 /// The interfaces and addresses of this host.
 #[derive(Debug, Default)]
@@ -68,14 +69,14 @@ impl Table {
 }
 
 /// What a message tells, if it is about an interface or an address.
-pub(super) fn change(message: &RouteNetlinkMessage) -> Option<Change> {
+pub(super) fn change(message: &Message) -> Option<Change> {
     match message {
-        RouteNetlinkMessage::NewLink(message) => link(message),
+        Message::NewLink(message) => link(message),
         // Of another family it tells of a bridge that lost a port, which goes on as an interface.
-        RouteNetlinkMessage::DelLink(message) if is_about_the_interface(message) => {
+        Message::DelLink(message) if is_about_the_interface(message) => {
             Some(Change::LinkGone(message.header.index))
         }
-        RouteNetlinkMessage::NewAddress(message) => {
+        Message::NewAddress(message) => {
             // Another host has it too, and the kernel does not use ours.
             let is_refused = message.header.flags.contains(AddressHeaderFlags::Dadfailed);
             let (index, address) = (message.header.index, local_address(message)?);
@@ -85,22 +86,19 @@ pub(super) fn change(message: &RouteNetlinkMessage) -> Option<Change> {
                 Change::Address(index, address)
             })
         }
-        RouteNetlinkMessage::DelAddress(message) => {
+        Message::DelAddress(message) => {
             Some(Change::AddressGone(message.header.index, local_address(message)?))
         }
         _ => None,
     }
 }
 
-fn is_about_the_interface(message: &LinkMessage) -> bool {
+fn is_about_the_interface(message: &rtnetlink::Link) -> bool {
     message.header.interface_family == AddressFamily::Unspec
 }
 
-fn link(message: &LinkMessage) -> Option<Change> {
-    let name = message.attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::IfName(name) => Some(name.clone()),
-        _ => None,
-    })?;
+fn link(message: &rtnetlink::Link) -> Option<Change> {
+    let name = message.name.clone()?;
     let flags = message.header.flags;
     is_about_the_interface(message).then(|| {
         let (is_up, is_loopback) = (flags.contains(LinkFlags::Up), flags.contains(LinkFlags::Loopback));
@@ -181,11 +179,11 @@ mod tests {
 
     #[test]
     fn a_port_that_leaves_its_bridge_is_still_there() {
-        let mut message = LinkMessage::default();
+        let mut message = rtnetlink::Link::default();
         message.header.index = 2;
-        assert_eq!(change(&RouteNetlinkMessage::DelLink(message.clone())), Some(Change::LinkGone(2)));
+        assert_eq!(change(&Message::DelLink(message.clone())), Some(Change::LinkGone(2)));
         message.header.interface_family = AddressFamily::Bridge;
-        assert_eq!(change(&RouteNetlinkMessage::DelLink(message)), None);
+        assert_eq!(change(&Message::DelLink(message)), None);
     }
 
     #[test]
@@ -194,8 +192,8 @@ mod tests {
         message.header.index = 2;
         message.attributes =
             vec![AddressAttribute::Address("2001:db8::1".parse().unwrap()), AddressAttribute::Local(IP)];
-        assert_eq!(change(&RouteNetlinkMessage::NewAddress(message.clone())), Some(Change::Address(2, IP)));
+        assert_eq!(change(&Message::NewAddress(message.clone())), Some(Change::Address(2, IP)));
         message.header.flags = AddressHeaderFlags::Dadfailed;
-        assert_eq!(change(&RouteNetlinkMessage::NewAddress(message)), Some(Change::AddressGone(2, IP)));
+        assert_eq!(change(&Message::NewAddress(message)), Some(Change::AddressGone(2, IP)));
     }
 }

@@ -8,14 +8,16 @@ use netlink_packet_core::{
     DecodeError, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_EXCL, NLM_F_REQUEST,
     NetlinkMessage, NetlinkPayload,
 };
+use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
-use netlink_packet_route::link::{LinkFlags, LinkMessage};
+use netlink_packet_route::link::{LinkFlags, LinkHeader};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteType};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt::ReceiveTimeout};
 use nix::sys::time::TimeVal;
+
+use crate::rtnetlink::Message;
 
 /// The kernel answers at once; this only keeps a broken one from holding us.
 const ANSWER_SECONDS_MAX: i64 = 5;
@@ -83,7 +85,7 @@ impl Netlink {
         let mut question = AddressMessage::default();
         question.header.family = family;
         for _ in 0..LISTINGS_MAX {
-            match self.exchange(RouteNetlinkMessage::GetAddress(question.clone()), NLM_F_DUMP) {
+            match self.exchange(Message::GetAddress(question.clone()), NLM_F_DUMP) {
                 Err(NetlinkError::Unsettled) => {}
                 Err(error) => return Err(error),
                 Ok(answers) => return Ok(answers.iter().filter_map(listed_address).collect()),
@@ -102,22 +104,24 @@ impl Netlink {
         message.attributes.extend(new.broadcast.map(AddressAttribute::Broadcast));
         message.attributes.extend(new.label.clone().map(AddressAttribute::Label));
         let flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK;
-        self.exchange(RouteNetlinkMessage::NewAddress(message), flags).map(drop)
+        self.exchange(Message::NewAddress(message), flags).map(drop)
     }
 
     /// Takes an address from an interface. `Refused(EADDRNOTAVAIL)` where it does not have it.
     pub(super) fn remove_address(&mut self, assigned: &AssignedAddress) -> Result<(), NetlinkError> {
         let message = address_message(assigned.interface_index, assigned.address, assigned.prefix_length);
-        self.exchange(RouteNetlinkMessage::DelAddress(message), NLM_F_ACK).map(drop)
+        self.exchange(Message::DelAddress(message), NLM_F_ACK).map(drop)
     }
 
     /// Brings an interface up.
     pub(super) fn bring_up(&mut self, interface_index: u32) -> Result<(), NetlinkError> {
-        let mut message = LinkMessage::default();
-        message.header.index = interface_index;
-        message.header.flags = LinkFlags::Up;
-        message.header.change_mask = LinkFlags::Up;
-        self.exchange(RouteNetlinkMessage::SetLink(message), NLM_F_ACK).map(drop)
+        let up = LinkHeader {
+            index: interface_index,
+            flags: LinkFlags::Up,
+            change_mask: LinkFlags::Up,
+            ..LinkHeader::default()
+        };
+        self.exchange(Message::SetLink(up), NLM_F_ACK).map(drop)
     }
 
     /// The route to an address, through one interface if given; none where there is no ordinary one.
@@ -133,9 +137,9 @@ impl Netlink {
         question.header.flags = RouteFlags::FibMatch;
         question.attributes.push(RouteAttribute::Destination(RouteAddress::from(address)));
         question.attributes.extend(through.map(RouteAttribute::Oif));
-        match self.exchange(RouteNetlinkMessage::GetRoute(question), NLM_F_ACK) {
+        match self.exchange(Message::GetRoute(question), NLM_F_ACK) {
             Ok(answers) => Ok(answers.iter().find_map(|answer| match answer {
-                RouteNetlinkMessage::NewRoute(message) => route(message),
+                Message::NewRoute(message) => route(message),
                 _ => None,
             })),
             Err(NetlinkError::Refused(
@@ -146,11 +150,7 @@ impl Netlink {
     }
 
     /// Sends one request and collects what comes back until its end: the end of the list or the acknowledgement.
-    fn exchange(
-        &mut self,
-        request: RouteNetlinkMessage,
-        flags: u16,
-    ) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
+    fn exchange(&mut self, request: Message, flags: u16) -> Result<Vec<Message>, NetlinkError> {
         self.sequence_number += 1;
         let mut message = NetlinkMessage::from(request);
         message.header.flags = NLM_F_REQUEST | flags;
@@ -166,7 +166,7 @@ impl Netlink {
             let (datagram, _) = self.socket.recv_from_full()?;
             let mut rest = datagram.as_slice();
             while !rest.is_empty() {
-                let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)?;
+                let answer = NetlinkMessage::<Message>::deserialize(rest)?;
                 let length = usize::try_from(answer.header.length).unwrap_or(usize::MAX);
                 rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
                 if answer.header.sequence_number != self.sequence_number {
@@ -208,9 +208,9 @@ fn address_message(interface_index: u32, address: IpAddr, prefix_length: u8) -> 
     message
 }
 
-fn listed_address(answer: &RouteNetlinkMessage) -> Option<AssignedAddress> {
+fn listed_address(answer: &Message) -> Option<AssignedAddress> {
     match answer {
-        RouteNetlinkMessage::NewAddress(message) => assigned_address(message),
+        Message::NewAddress(message) => assigned_address(message),
         _ => None,
     }
 }

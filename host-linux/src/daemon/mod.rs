@@ -64,10 +64,13 @@ const MEDIA_STEP: usize = 100;
 
 /// Runs the daemon until it is told to stop.
 #[must_use]
-pub fn run(options: Options) -> ExitCode {
+pub fn run(mut options: Options) -> ExitCode {
     inherited::clean_up();
-    match startup::start(options) {
-        Ok(daemon) => daemon.run(),
+    match startup::start(&options) {
+        Ok(mut daemon) => {
+            daemon.settle_in(&mut options);
+            daemon.run()
+        }
         Err(code) => code,
     }
 }
@@ -120,7 +123,7 @@ impl Daemon {
         mut log: Log,
         mut server: Server,
         pid_file: PidFile,
-    ) -> Result<Self, Box<(Log, io::Error)>> {
+    ) -> Result<Box<Self>, Box<(Log, io::Error)>> {
         let (poll, signals, waker) = match set_up(&mut server) {
             Ok(parts) => parts,
             Err(error) => return Err(Box::new((log, error))),
@@ -172,7 +175,7 @@ impl Daemon {
             Ok(programs) => programs,
             Err(error) => return Err(Box::new((log, error))),
         };
-        Ok(Self {
+        Ok(Box::new(Self {
             programs,
             media,
             media_token: MEDIA,
@@ -219,10 +222,10 @@ impl Daemon {
             repeats: effects::Repeats::default(),
             leaving: false,
             _pid_file: pid_file,
-        })
+        }))
     }
 
-    fn run(mut self) -> ExitCode {
+    fn run(mut self: Box<Self>) -> ExitCode {
         let mut events = Events::with_capacity(128);
         self.pass_time(Moment::now());
         while !self.outbox.leave {
@@ -285,7 +288,6 @@ impl Daemon {
                 }
             }
         }
-        self.settle(now);
     }
 
     /// Hands every frame that waits on a medium to the core. What the core wants done meanwhile is collected: a frame
@@ -322,7 +324,8 @@ impl Daemon {
         self.carry_out(now);
     }
 
-    /// Everything that was waiting has been handed in: what is due by the clock alone is done now.
+    /// Everything that was waiting has been handed in: what came of it is settled, and what is due by the clock alone is
+    /// done now.
     fn pass_time(&mut self, moment: Moment) {
         let now = moment.instant;
         while let Some(token) = self.media.due(now) {

@@ -10,6 +10,11 @@ use nix::sys::mman::{MlockAllFlags, MmapAdvise, madvise, mlockall};
 /// The original's default: the lowest real-time priority.
 const LOWEST: u8 = 1;
 
+/// What this module's own calls need of the stack, with plenty to spare, in bytes.
+const OWN_STACK: usize = 32 * 1024;
+/// A multiple of the size of a page, in bytes, on every machine that Linux runs on.
+const PAGE: usize = 64 * 1024;
+
 /// Where the kernel reads whom to kill when memory runs out, and what it finds there of one that it must spare: a
 /// machine whose cluster software is killed runs its services on while others take them over.
 const OOM_SCORE: (&str, &str) = ("/proc/self/oom_score_adj", "-1000");
@@ -21,7 +26,7 @@ const OOM_SCORE: (&str, &str) = ("/proc/self/oom_score_adj", "-1000");
 /// What the system answered, as one sentence for each of the three steps that did not work.
 pub(super) fn engage(priority: u8) -> Vec<String> {
     let mut problems = Vec::new();
-    forget_code_of_the_start();
+    forget_the_start();
     // On fault: what a heartbeat touches is in memory after the first one and stays; what is never used costs nothing.
     let on_fault = MlockAllFlags::from_bits_retain(libc::MCL_ONFAULT);
     if let Err(cause) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault) {
@@ -50,14 +55,28 @@ fn schedule(priority: u8) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Takes the program code out of this process's memory that only the start needed (command line, files, messages), before
-/// the rest is locked; what is needed again comes back from the page cache.
-fn forget_code_of_the_start() {
+/// Takes out of this process's memory what only the start needed, before the rest is locked: program code (command line,
+/// files, messages), which comes back from the page cache where it is needed again, and the stack that was used.
+#[inline(never)]
+fn forget_the_start() {
     // Without the list nothing is forgotten.
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
     for (start, length) in maps.lines().filter_map(code_of_a_file) {
         forget(start, length);
     }
+    let here = (&raw const maps).addr();
+    if let Some((start, length)) = maps.lines().find_map(|line| unused_stack(line, here)) {
+        forget(start, length);
+    }
+}
+
+/// Of the mapping of the stack, the place and length of what lies below `here`, more than the calls of this module need.
+fn unused_stack(line: &str, here: usize) -> Option<(usize, usize)> {
+    let (start, end) = line.strip_suffix("[stack]")?.split_whitespace().next()?.split_once('-')?;
+    let start = usize::from_str_radix(start, 16).ok()?;
+    let end = usize::from_str_radix(end, 16).ok()?;
+    let below = here.checked_sub(OWN_STACK)? / PAGE * PAGE;
+    (start..end).contains(&here).then_some((start, below.checked_sub(start)?))
 }
 
 /// The place and length of a mapping, if it is code that is mapped from a file: `START-END r-xp OFFSET DEVICE INODE PATH`.
@@ -75,7 +94,8 @@ fn code_of_a_file(line: &str) -> Option<(usize, usize)> {
 fn forget(start: usize, length: usize) {
     let Some(start) = NonNull::new(std::ptr::without_provenance_mut(start)) else { return };
     // SAFETY: the range is a mapping of code that nobody can have written to, so its pages are those of the file, and
-    // the kernel reads them again from there when they are next executed. A range that is gone is an error, no more.
+    // the kernel reads them again from there when they are next executed; or stack below all that is in use, where
+    // nothing is read before it is written. A range that is gone is an error, no more.
     let _ = unsafe { madvise(start, length, MmapAdvise::MADV_DONTNEED) };
 }
 
@@ -97,5 +117,22 @@ mod tests {
         ] {
             assert_eq!(code_of_a_file(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn only_stack_that_nobody_uses_is_forgotten() {
+        let stack = "7ffc00000000-7ffc00100000 rw-p 00000000 00:00 0   [stack]";
+        let bottom = 0x7ffc_0000_0000;
+        assert_eq!(unused_stack(stack, bottom + 0x9_1234), Some((bottom, 0x8_0000)));
+        for (line, here) in [
+            (stack, bottom + 0x4000),
+            (stack, bottom - 1),
+            (stack, bottom + 0x10_0000),
+            ("7ffc00000000-7ffc00100000 rw-p 00000000 00:00 0   [heap]", bottom + 0x9_1234),
+        ] {
+            assert_eq!(unused_stack(line, here), None, "{line} {here:x}");
+        }
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        assert!(maps.lines().any(|line| line.ends_with("[stack]")));
     }
 }

@@ -22,7 +22,7 @@ const CONFIGURATION_ERROR: u8 = 6;
 /// Scratch of the original's scripts, and that of OCF agents, which remember there what runs.
 const SCRATCH: [&str; 2] = ["heartbeat/rsctmp", "resource-agents"];
 
-pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
+pub(super) fn start(options: &Options) -> Result<Box<Daemon>, ExitCode> {
     let host = config::System::host_name(&RealSystem).unwrap_or_else(|_| "localhost".into());
     let mut log = Log::early(&host, "heartbeat", std::process::id());
     let Some(configuration) = report(config::load(&options.config_dir, &RealSystem), &mut log) else {
@@ -100,25 +100,29 @@ pub(super) fn start(mut options: Options) -> Result<Daemon, ExitCode> {
             log.write(Level::Warn, &format!("Cannot make {}: {error}", scratch.display()));
         }
     }
-    if let (true, Some(priority)) = (options.realtime, configuration.realtime) {
-        for problem in real_time::engage(priority) {
-            log.write(Level::Warn, &problem);
-        }
-    }
     let node =
         Node::new(core, keys, Generation(generation.number), clock::core_now()).remembering(maintenance);
-    let mut daemon =
-        Daemon::new(&options, configuration, node, log, server, pid_file).map_err(|failure| {
-            let (mut log, error) = *failure;
-            fail(&mut log, format!("Cannot set up the main loop: {error}"))
-        })?;
-    if let Err(error) = options.report_up() {
-        daemon.log.write(Level::Warn, &format!("Cannot let go of the terminal: {error}"));
+    Daemon::new(options, configuration, node, log, server, pid_file).map_err(|failure| {
+        let (mut log, error) = *failure;
+        fail(&mut log, format!("Cannot set up the main loop: {error}"))
+    })
+}
+
+impl Daemon {
+    /// Becomes what it is to be for as long as it runs, when all that the start needed is done with.
+    pub(super) fn settle_in(&mut self, options: &mut Options) {
+        if let (true, Some(priority)) = (options.realtime, self.configuration.realtime) {
+            for problem in real_time::engage(priority) {
+                self.log.write(Level::Warn, &problem);
+            }
+        }
+        if let Err(error) = options.report_up() {
+            self.log.write(Level::Warn, &format!("Cannot let go of the terminal: {error}"));
+        }
+        if !options.foreground {
+            self.log.leave_terminal();
+        }
     }
-    if !options.foreground {
-        daemon.log.leave_terminal();
-    }
-    Ok(daemon)
 }
 
 /// Says all that is to be said about the three files; none if there is an error among it.

@@ -278,9 +278,9 @@ impl UdpLink {
         Ok(())
     }
 
+    /// When the pause is over. The check of the address waits for a heartbeat that wakes us anyway.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let check = self.addresses.as_ref().map(|watched| watched.check_at);
-        check.into_iter().chain(self.paused_until).min()
+        self.paused_until
     }
 
     /// Makes sure, now and then, that the broadcast address is still ours.
