@@ -106,7 +106,11 @@ fn compared(before: &Snapshot, after: &Snapshot) -> Output {
     let life = this_node(after).and_then(|node| node.generation).unwrap_or_default();
     let back = format!("heartline {} runs [pid {}], generation {life}", after.version, after.pid);
     if lost.is_empty() {
-        return Output::good(format!("{back}; {} resource groups kept.\n", ran().count()));
+        let kept = match ran().count() {
+            1 => "1 resource group".to_owned(),
+            count => format!("{count} resource groups"),
+        };
+        return Output::good(format!("{back}; {kept} kept.\n"));
     }
     Output::bad(1, format!("{back}; not running here any more: {}\n", lost.join(", ")))
 }
@@ -123,7 +127,7 @@ pub(super) fn confirm_down(name: &str, yes: bool, socket: &Path) -> Output {
     if !yes {
         show_text(&warning(&node));
         if !std::io::stdin().is_terminal() {
-            return Output::bad(1, "This is no terminal: say --yes if it is so. Nothing was changed.\n");
+            return Output::bad(1, "Nobody can be asked here, since this is no terminal. If it is certain that the node is down, add --yes. Nothing was changed.\n");
         }
         if !confirms(&node, &mut std::io::stdin().lock()) {
             return Output::bad(1, "Nothing was changed.\n");

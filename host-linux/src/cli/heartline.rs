@@ -31,6 +31,8 @@ const STATUS_LIMIT: Duration = Duration::from_secs(5);
                   heartline standby        move everything to the other machine\n  \
                   heartline takeover       fetch everything to this machine\n  \
                   heartline cleanup        forget failures, so that groups may run here again\n  \
+                  heartline maintenance    leave all services as they are while you work on them\n  \
+                  heartline confirm-down   vouch that a dead node is down, when no fencing device can\n  \
                   heartline check          find mistakes in the configuration before they count"
 )]
 struct Heartline {

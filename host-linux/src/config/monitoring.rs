@@ -149,6 +149,10 @@ pub(super) fn restarts(ha_cf: &mut HaCf<'_>, argument: Word<'_>) -> Outcome {
             (ha_cf.monitoring.restarts, ha_cf.monitoring.window) = (count, window);
             Ok(())
         }
+        (Some(_), None, _) => {
+            let message = format!("bad value `{}`: the second word is no time of 1 ms to a day", argument.text);
+            Err(argument.finding(message, expected))
+        }
         _ => Err(argument.finding(format!("bad value `{}`", argument.text), expected)),
     }
 }

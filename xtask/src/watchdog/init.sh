@@ -29,6 +29,7 @@ while read -r order; do
         # Longer than the time-out.
         feed) start; sleep 6; say fed ;;
         return) kill -KILL "$daemon"; rm /var/log/ha-log; start; sleep 6; say returned ;;
+        restart) heartline restart --keep-services || say "not restarted"; sleep 6; say restarted ;;
         leave) heartbeat -k; sleep 6; rm /var/log/ha-log; say left ;;
         stall) kill -STOP "$daemon"; sleep 60; say "still up" ;;
         die) kill -KILL "$daemon"; sleep 60; say "still up" ;;

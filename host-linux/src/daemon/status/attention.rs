@@ -20,6 +20,7 @@ pub(super) fn warnings(view: &View<'_>) -> Vec<String> {
     let blocked = view.groups().filter_map(|(at, group)| blocked(view, at, group));
     let differing = view.others().filter_map(|(at, member)| differing(view, at, member));
     let unfenced = view.others().filter_map(|(at, member)| unfenced(view, at, member));
+    let dead = view.others().filter_map(|(at, member)| dead(view, at, member));
     let deaf = view.others().filter_map(|(at, member)| deaf(view, at, member));
     let failed = view.groups().filter_map(|(at, group)| start_failed(view, at, group));
     let unwatched = view.groups().filter_map(|(at, group)| unwatched(view, at, group));
@@ -33,6 +34,7 @@ pub(super) fn warnings(view: &View<'_>) -> Vec<String> {
         .chain(watchdog)
         .chain(differing)
         .chain(unfenced)
+        .chain(dead)
         .chain(deaf)
         .chain(failed)
         .chain(unwatched)
@@ -202,6 +204,15 @@ fn unfenced(view: &View<'_>, at: MemberIndex, member: &Member) -> Option<String>
         )),
         Fence::None | Fence::Running(_) | Fence::Done => None,
     }
+}
+
+/// A member that is missed, and of which nothing else is said.
+fn dead(view: &View<'_>, at: MemberIndex, member: &Member) -> Option<String> {
+    let is_told = matches!(member.fence(), Fence::Waiting(_) | Fence::Delayed(_))
+        || view.groups().any(|(group, _)| member.left_running(group));
+    let name = view.names.member(at);
+    let alone = if view.configuration.nodes.len() == 2 { ": no other node stands by" } else { "" };
+    (member.presence() == Presence::Dead && !is_told).then(|| format!("{name} is dead{alone}."))
 }
 
 /// What would have to be repaired before it is needed.

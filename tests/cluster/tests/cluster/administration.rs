@@ -139,7 +139,7 @@ pub(crate) fn a_restart_keeps_the_services(world: World) -> Outcome {
     cluster.ha1.run_well(&["mount", "--bind", "/tmp/upgraded", "/usr/sbin/heartline"])?;
 
     let said = cluster.ha1.run_well(&["heartline", "restart", "--keep-services"])?;
-    assert!(said.contains("1 resource groups kept"), "{said}");
+    assert!(said.contains("1 resource group kept"), "{said}");
     let after = cluster.ha1.status()?;
     assert_eq!(after.pid, status.pid);
     assert!(generation(&after) > generation(&status));
