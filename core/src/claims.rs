@@ -50,6 +50,8 @@ impl Grant {
 pub(crate) struct Absence {
     /// Somebody who is alive hears it: it is cut off from us alone, and lives.
     pub(crate) is_heard_elsewhere: bool,
+    /// The witness must vote for us first, and has not.
+    pub(crate) lacks_vote: bool,
     /// It has been without a majority for longer than its watchdog allows.
     pub(crate) watchdog_has_fired: bool,
 }
@@ -81,6 +83,7 @@ pub(crate) fn grant(
             if acknowledged && holds_nothing { Grant::Acknowledged } else { Grant::Wait }
         }
         Presence::Dead if absence.is_heard_elsewhere || blocks(member, group, policy) => Grant::Wait,
+        Presence::Dead if absence.lacks_vote => Grant::Wait,
         Presence::Dead if member.fence == Fence::Done => Grant::Fenced,
         Presence::Dead if absence.watchdog_has_fired => Grant::WatchdogFired,
         Presence::Dead if policy.fencing && !planted(Bug::FenceForgotten) => Grant::NeedsFence,

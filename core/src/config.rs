@@ -71,6 +71,8 @@ pub enum Quorum {
     Off,
     /// The side that has more than half of all configured nodes; see [`crate::quorum`].
     Majority,
+    /// As a majority, and nothing is taken from a dead node before the witness has voted for it.
+    Witness,
 }
 
 /// The choices of `ha.cf` that are not times.
@@ -89,6 +91,8 @@ pub struct Policy {
     /// How much longer the node with less to lose waits before it fences the other, so that two that lost sight of
     /// each other do not both go down.
     pub fence_delay: Duration,
+    /// The silence after which the witness is to reset this host; nothing: it is not this host's watchdog.
+    pub witness_watchdog: Option<Duration>,
     /// What happens to a group that was found not running any more.
     pub recovery: Recovery,
 }
@@ -112,6 +116,7 @@ impl Default for Policy {
             quorum: Quorum::Off,
             ping_decides: false,
             fence_delay: Duration::from_millis(0),
+            witness_watchdog: None,
             recovery: Recovery { restarts: 3, window: Duration::from_millis(3_600_000) },
         }
     }
@@ -121,7 +126,7 @@ impl Policy {
     /// Whether a group never runs on two nodes, whatever happens: dead members are fenced, or a majority counts.
     #[must_use]
     pub const fn is_protected(&self) -> bool {
-        self.fencing || matches!(self.quorum, Quorum::Majority)
+        self.fencing || matches!(self.quorum, Quorum::Majority | Quorum::Witness)
     }
 }
 
@@ -315,6 +320,12 @@ impl Config {
     #[must_use]
     pub fn kind(&self, member: MemberIndex) -> MemberKind {
         self.members.get(usize::from(member.0)).map_or(MemberKind::Node, |member| member.kind)
+    }
+
+    /// The witness, if there is one; the first by name if there are several.
+    #[must_use]
+    pub fn witness(&self) -> Option<MemberIndex> {
+        self.members.iter().position(|member| member.kind == MemberKind::Witness).map(index)
     }
 
     /// The preferred node of `group`.

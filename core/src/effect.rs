@@ -7,6 +7,7 @@ use crate::ids::{GroupIndex, JobId, MemberIndex, OrderId};
 use crate::limits::{MAX_EFFECTS, MAX_NOTICES};
 use crate::maintenance::Maintenance;
 use crate::notice::Notice;
+use crate::witness::{FenceRefusal, ReadBack};
 
 /// One thing to do.
 #[must_use]
@@ -38,6 +39,13 @@ pub enum Effect {
     /// every heartbeat that was due, so never by a loop that passes no time, unless this node runs what others may soon
     /// take. The shell adds its own judgement: it does not feed while it leaves frames unread or work undone.
     FeedWatchdog,
+    /// The answer to [`crate::Input::FenceByWitness`]. The job itself is still to be answered.
+    WitnessFence {
+        /// Which job.
+        job: JobId,
+        /// What came of it.
+        answer: FenceAnswer,
+    },
     /// Keep this durably, and give it to the next life with [`crate::Node::remembering`]. To be done before what follows.
     KeepMaintenance(Maintenance),
     /// Reboot this host at once, since a group could not be stopped.
@@ -80,6 +88,19 @@ impl Work {
             Self::Fence(_) | Self::NextLife => None,
         }
     }
+}
+
+/// What came of asking the witness for a reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FenceAnswer {
+    /// The line was pulled, and let go again.
+    Done(ReadBack),
+    /// The witness will not do it, or could not.
+    Refused(FenceRefusal),
+    /// Another request took its place.
+    Withdrawn,
+    /// No witness is configured, or no such member.
+    NoWitness,
 }
 
 /// What came of an operator's order.

@@ -32,6 +32,16 @@ pub enum Input<'a> {
     /// asked at once how it is, also where nobody asks it at intervals; at most once a second, and again if this comes
     /// while it is being asked. In every other state it means nothing.
     Suspect(GroupIndex),
+    /// The shell's fencer wants the witness to reset a member, as part of this job; answered by
+    /// [`crate::effect::Effect::WitnessFence`] once the witness has answered. One at a time: an earlier one is withdrawn.
+    FenceByWitness {
+        /// The job whose work it is.
+        job: JobId,
+        /// Who is to be reset.
+        target: MemberIndex,
+    },
+    /// The shell's fencer does not wait for the witness any longer. What the witness has begun it ends.
+    FenceWithdrawn(JobId),
     /// An operator asks for something; the answer comes as [`crate::effect::Effect::Answer`].
     Order {
         /// Named in the answer.

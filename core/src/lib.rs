@@ -39,11 +39,13 @@ pub mod notice;
 pub mod planted;
 #[cfg(not(feature = "planted-bugs"))]
 mod planted;
+pub mod provision;
 pub mod quorum;
 pub mod record;
 pub mod refusal;
 pub mod seal;
 pub mod time;
+pub mod witness;
 
 pub use effect::{Effect, Effects};
 pub use input::Input;

@@ -23,8 +23,9 @@ pub const MAX_RESTARTS: usize = 10;
 /// Operator's orders that wait for their outcome. One more is refused at once.
 pub const MAX_ORDERS: usize = 8;
 /// Effects of one step that are not notices: one job and one cancellation a group, one fence a member, an answer
-/// for every order, one transmission, one feed, one departure, one reboot, one restart and its answer, one word to keep.
-pub const MAX_ACTIONS: usize = 2 * MAX_GROUPS + MAX_MEMBERS + MAX_ORDERS + 8;
+/// for every order, one transmission, one feed, one departure, one reboot, one restart and its answer, one word to
+/// keep, two answers of the witness.
+pub const MAX_ACTIONS: usize = 2 * MAX_GROUPS + MAX_MEMBERS + MAX_ORDERS + 10;
 /// Notices of one step: the claim, the danger and the start of every group, and as much again for what led to it.
 /// Notices that find no room are counted, never an action.
 pub const MAX_NOTICES: usize = 4 * MAX_GROUPS;

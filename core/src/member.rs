@@ -93,6 +93,8 @@ pub struct Member {
     pub(crate) knows_maintenance: Maintenance,
     /// It is about to begin its next life, and its services go on.
     pub(crate) restarting: bool,
+    /// Held for dead since its power is gone: when its dead time would have been over.
+    pub(crate) dead_early: Option<Instant>,
     /// Since when it cannot have had a majority; kept only where quorum is asked for.
     pub(crate) absent_since: Option<Instant>,
 }
@@ -130,6 +132,7 @@ impl Member {
             maintenance: Maintenance::default(),
             knows_maintenance: Maintenance::default(),
             restarting: false,
+            dead_early: None,
             absent_since: None,
         }
     }

@@ -10,6 +10,7 @@ use crate::limits::{MAX_FENCE_REPORTS, MAX_FRAME, MAX_GROUPS, MAX_MEMBERS, MAX_P
 use crate::maintenance::Maintenance;
 use crate::planted::{Bug, planted};
 use crate::time::Duration;
+use crate::witness::{Asks, Word};
 
 /// Where a node is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -136,6 +137,10 @@ pub struct Message {
     pub maintenance: Maintenance,
     /// It is about to begin its next life, with its services kept.
     pub restarting: bool,
+    /// What a host asks of its witness.
+    pub asks: Asks,
+    /// What a witness says; nothing if the sender is none.
+    pub witness: Option<Word>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -181,11 +186,14 @@ enum Section {
     Fenced = 2,
     Maintenance = 3,
     Restarting = 4,
+    Asks = 5,
+    Witness = 6,
 }
 
 impl Section {
     fn of(number: u8) -> Option<Self> {
-        let known = [Self::Lines, Self::Fenced, Self::Maintenance, Self::Restarting];
+        let known =
+            [Self::Lines, Self::Fenced, Self::Maintenance, Self::Restarting, Self::Asks, Self::Witness];
         known.into_iter().find(|section| *section as u8 == number)
     }
 }
@@ -235,6 +243,12 @@ impl Message {
         if self.restarting {
             append_section(frame, Section::Restarting, &())?;
         }
+        if !self.asks.is_empty() {
+            append_section(frame, Section::Asks, &self.asks)?;
+        }
+        if let Some(word) = &self.witness {
+            append_section(frame, Section::Witness, word)?;
+        }
         Ok(())
     }
 
@@ -254,6 +268,8 @@ impl Message {
         let mut fenced = Vec::new();
         let mut maintenance = Maintenance::default();
         let mut restarting = false;
+        let mut asks = Asks::default();
+        let mut witness = None;
         while let [number, length, more @ ..] = rest {
             let (section, after) =
                 more.split_at_checked(usize::from(*length)).ok_or(FrameError::Malformed)?;
@@ -269,6 +285,8 @@ impl Message {
                     maintenance = postcard::from_bytes(section).map_err(malformed)?;
                 }
                 Some(Section::Restarting) => restarting = true,
+                Some(Section::Asks) => asks = whole(section)?,
+                Some(Section::Witness) => witness = Some(whole(section)?),
                 None => {}
             }
             rest = after;
@@ -286,7 +304,8 @@ impl Message {
         let intervals_fit = in_range(wire.keepalive_millis)
             && in_range(wire.deadtime_millis)
             && wire.keepalive_millis < wire.deadtime_millis;
-        if usize::from(pings) > MAX_PINGS || !intervals_fit || !watchdog_millis.is_none_or(in_range) {
+        let sound = intervals_fit && watchdog_millis.is_none_or(in_range) && asks.is_sound();
+        if usize::from(pings) > MAX_PINGS || !sound {
             return Err(FrameError::Malformed);
         }
         Ok(Self {
@@ -302,7 +321,17 @@ impl Message {
             fenced,
             maintenance,
             restarting,
+            asks,
+            witness,
         })
+    }
+}
+
+/// Reads a section on which a reset may depend: nothing may follow that is not understood here.
+fn whole<'a, T: Deserialize<'a>>(section: &'a [u8]) -> Result<T, FrameError> {
+    match postcard::take_from_bytes(section) {
+        Ok((value, [])) => Ok(value),
+        Ok(_) | Err(_) => Err(FrameError::Malformed),
     }
 }
 

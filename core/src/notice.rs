@@ -10,6 +10,7 @@ use crate::input::JobFailure;
 use crate::message::{GroupState, Phase};
 use crate::refusal::Refusal;
 use crate::time::Duration;
+use crate::witness::ResetCause;
 
 /// One thing worth saying.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -320,6 +321,47 @@ pub enum Notice {
         silence: Duration,
         /// The number of the device in the order of the other's `ha.cf`, from 1; 0 if that is not known.
         device: u8,
+    },
+    /// The witness watches over this host from here on.
+    WitnessWatches {
+        /// Which member it is.
+        witness: MemberIndex,
+        /// The silence after which it resets this host.
+        after: Duration,
+    },
+    /// The witness does not watch over this host any more: it was released, or has restarted.
+    WitnessWatchesNot(MemberIndex),
+    /// The witness has given its vote to this node: it may take what a dead member ran.
+    WitnessVoted {
+        /// Which member it is.
+        witness: MemberIndex,
+        /// The epoch of the vote.
+        epoch: Epoch,
+    },
+    /// The witness says that the power of a member is gone, and the member was silent for two heartbeats: it is not
+    /// waited for any longer.
+    PowerLost(MemberIndex),
+    /// The witness has reset a dead member: it can run nothing.
+    ResetByWitness {
+        /// Who was reset.
+        member: MemberIndex,
+        /// By which member.
+        witness: MemberIndex,
+        /// Why.
+        cause: ResetCause,
+        /// How long ago.
+        ago: Duration,
+    },
+    /// The witness says that it has reset this host, in an earlier life of it.
+    WasResetByWitness {
+        /// Which member it is.
+        witness: MemberIndex,
+        /// Why.
+        cause: ResetCause,
+        /// The generation of the life that was ended.
+        life: u32,
+        /// How long ago.
+        ago: Duration,
     },
     /// Fencing failed; it is tried again after a pause.
     FencingFailed {

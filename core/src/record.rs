@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::effect::Effects;
 use crate::frame::{Bytes, FrameError, Header, MAX_HEADER, VERSION};
-use crate::ids::{Generation, GroupIndex, JobId, LinkIndex, NodeId, OrderId, PingIndex, Sequence};
+use crate::ids::{
+    Generation, GroupIndex, JobId, LinkIndex, MemberIndex, NodeId, OrderId, PingIndex, Sequence,
+};
 use crate::input::{Command, Input, Outcome};
 use crate::limits::MAX_FRAME;
 use crate::seal::SealError;
@@ -67,6 +69,15 @@ pub enum Event<'a> {
         /// What is asked.
         command: Command,
     },
+    /// As [`Input::FenceByWitness`].
+    FenceByWitness {
+        /// The job whose work it is.
+        job: JobId,
+        /// Who is to be reset.
+        target: MemberIndex,
+    },
+    /// As [`Input::FenceWithdrawn`].
+    FenceWithdrawn(JobId),
 }
 
 /// Why bytes are not a block.
@@ -166,6 +177,8 @@ impl<'a> Restored<'a> {
             Event::Watchdog(timeout) => Input::Watchdog(*timeout),
             Event::JobEnded { job, outcome } => Input::JobEnded { job: *job, outcome: *outcome },
             Event::Suspect(group) => Input::Suspect(*group),
+            Event::FenceByWitness { job, target } => Input::FenceByWitness { job: *job, target: *target },
+            Event::FenceWithdrawn(job) => Input::FenceWithdrawn(*job),
             Event::Order { id, command } => Input::Order { id: *id, command: *command },
         }
     }

@@ -56,6 +56,9 @@ pub enum KeyError {
     /// Two keys with one number.
     #[error("key number {0} is given twice")]
     Twice(u8),
+    /// More keys than there is room for.
+    #[error("there are more keys than there is room for")]
+    TooMany,
     /// The key that should sign is not there.
     #[error("there is no key {0} to sign with")]
     NoSigningKey(u8),
@@ -65,10 +68,13 @@ pub enum KeyError {
 /// is read back is a ring of `crc` keys with the same numbers, good enough to replay a record and for nothing else.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Numbers", into = "Numbers")]
-pub struct KeyRing {
+pub struct Ring<const N: usize> {
     signing: u8,
-    keys: Vec<Key, MAX_KEYS>,
+    keys: Vec<Key, N>,
 }
+
+/// The ring of a host, with room for all keys that `authkeys` can have. A witness has a smaller one.
+pub type KeyRing = Ring<MAX_KEYS>;
 
 #[derive(Serialize, Deserialize)]
 struct Numbers {
@@ -76,13 +82,13 @@ struct Numbers {
     keys: Vec<u8, MAX_KEYS>,
 }
 
-impl From<KeyRing> for Numbers {
-    fn from(ring: KeyRing) -> Self {
+impl<const N: usize> From<Ring<N>> for Numbers {
+    fn from(ring: Ring<N>) -> Self {
         Self { signing: ring.signing, keys: ring.keys.iter().map(|key| key.number).collect() }
     }
 }
 
-impl TryFrom<Numbers> for KeyRing {
+impl<const N: usize> TryFrom<Numbers> for Ring<N> {
     type Error = KeyError;
 
     fn try_from(numbers: Numbers) -> Result<Self, KeyError> {
@@ -123,17 +129,18 @@ impl Key {
     }
 }
 
-impl KeyRing {
+impl<const N: usize> Ring<N> {
     /// The ring of `keys` that signs with number `signing`.
     ///
     /// # Errors
-    /// [`KeyError::Twice`] or [`KeyError::NoSigningKey`].
+    /// [`KeyError::Twice`], [`KeyError::TooMany`] or [`KeyError::NoSigningKey`].
     pub fn new(signing: u8, keys: &[Key]) -> Result<Self, KeyError> {
         let mut ring = Self { signing, keys: Vec::new() };
         for key in keys {
-            if ring.key(key.number).is_some() || ring.keys.push(key.clone()).is_err() {
+            if ring.key(key.number).is_some() {
                 return Err(KeyError::Twice(key.number));
             }
+            ring.keys.push(key.clone()).map_err(|_| KeyError::TooMany)?;
         }
         ring.key(signing).ok_or(KeyError::NoSigningKey(signing))?;
         Ok(ring)
@@ -195,12 +202,42 @@ impl KeyRing {
         }
     }
 
+    /// What stands before the tag of what is no heartbeat, if the tag is that of key `number`.
+    pub(crate) fn open_in<'a>(
+        &self,
+        realm: &str,
+        number: u8,
+        bytes: &'a [u8],
+    ) -> Result<&'a [u8], SealError> {
+        let key = self.key(number).ok_or(SealError::UnknownKey(number))?;
+        let length = bytes.len().checked_sub(key.tag_length()).ok_or(FrameError::Short)?;
+        let (covered, tag) = bytes.split_at(length);
+        if key.verify(realm, covered, tag) { Ok(covered) } else { Err(SealError::WrongTag(number)) }
+    }
+
+    /// Its keys.
+    pub(crate) fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
     fn key(&self, number: u8) -> Option<&Key> {
         self.keys.iter().find(|key| key.number == number)
     }
 }
 
 impl Key {
+    pub(crate) const fn number(&self) -> u8 {
+        self.number
+    }
+
+    pub(crate) const fn method(&self) -> Method {
+        self.method
+    }
+
+    pub(crate) fn secret(&self) -> &[u8] {
+        &self.secret
+    }
+
     const fn tag_length(&self) -> usize {
         match self.method {
             Method::Crc => CRC_TAG,
@@ -280,7 +317,7 @@ impl core::fmt::Debug for Key {
     }
 }
 
-impl core::fmt::Debug for KeyRing {
+impl<const N: usize> core::fmt::Debug for Ring<N> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("KeyRing").field("signing", &self.signing).field("keys", &self.keys).finish()
     }

@@ -16,6 +16,10 @@ use heartline_core::maintenance::Maintenance;
 use heartline_core::message::{GroupBid, GroupReport, GroupState, Heard, Message, Phase, Stance};
 use heartline_core::seal::{Key, KeyRing, Method};
 use heartline_core::time::Duration;
+use heartline_core::witness::{
+    Asks, Counters, Detail, FenceAsk, FenceState, FenceWord, HostWord, Power, ReadBack, Reset, ResetCause,
+    Side, Stage, Vote, Watch, WatchState, Word,
+};
 
 const CLUSTER: &str = "linux-ha";
 
@@ -41,6 +45,8 @@ fn message(phase: Phase, heard: &[Heard], groups: &[GroupReport], lines: &[[u8; 
         fenced: heapless::Vec::new(),
         maintenance: Maintenance::default(),
         restarting: false,
+        asks: Asks::default(),
+        witness: None,
     }
 }
 
@@ -91,7 +97,69 @@ fn messages() -> Vec<(&'static str, Message)> {
                 )
             },
         ),
+        (
+            "a host asks its witness",
+            Message {
+                watchdog: None,
+                asks: Asks {
+                    watch: Some(Watch::Arm(Duration::from_millis(15_000))),
+                    fence: Some(FenceAsk { target: NodeId::of("ha2"), ticket: 300, stage: Stage::Fire }),
+                    vote: Some(Epoch(7)),
+                },
+                ..message(
+                    Phase::Active,
+                    &[heard("ha2", 0xe100, 0), heard("dongle", 2, 1)],
+                    &[report(Claiming, true, Stance::Normal, 3, 42)],
+                    &[],
+                )
+            },
+        ),
+        (
+            "the witness speaks",
+            Message {
+                watchdog: None,
+                pings: 0,
+                witness: Some(word()),
+                ..message(Phase::Active, &[heard("ha1", 0xe100, 1), heard("ha2", 2, 0)], &[], &[])
+            },
+        ),
     ]
+}
+
+fn word() -> Word {
+    let host = |name, side, watch, reset| HostWord {
+        host: NodeId::of(name),
+        side: Some(side),
+        power: Power::On,
+        watch,
+        reset,
+    };
+    let reset = Reset {
+        generation: Generation(1_795_405_913),
+        cause: ResetCause::Fence(NodeId::of("ha1")),
+        ago: Duration::from_millis(2_500),
+    };
+    let armed = WatchState::Armed(Duration::from_millis(15_000));
+    let hosts = [host("ha1", Side::A, armed, None), host("ha2", Side::B, WatchState::Off, Some(reset))];
+    let fence =
+        FenceWord { asker: NodeId::of("ha1"), ticket: 300, state: FenceState::Done(ReadBack::NotSensed) };
+    Word {
+        uptime: Duration::from_millis(86_400_000),
+        hosts: hosts.into_iter().collect(),
+        vote: Vote { epoch: Epoch(7), to: Some(NodeId::of("ha1")) },
+        fences: [fence].into_iter().collect(),
+        detail: Some(Detail::Counters(
+            Side::B,
+            Counters {
+                frames: 86_000,
+                bad_frames: 3,
+                overruns: 0,
+                framing_errors: 200,
+                dropped: 1,
+                longest_silence: Duration::from_millis(20_001),
+            },
+        )),
+    }
 }
 
 fn fences() -> heapless::Vec<FenceReport, MAX_FENCE_REPORTS> {

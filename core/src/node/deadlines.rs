@@ -8,7 +8,10 @@ use crate::time::Instant;
 
 pub(super) fn next(node: &Node) -> Instant {
     let initdead = node.config.intervals.initdead;
-    let silence = node.others().filter_map(|(_, member)| member.silence_deadline(node.started, initdead));
+    let powerless = node.powerless();
+    let silence = node.others().filter_map(|(at, member)| {
+        member.silence_deadline(node.started, initdead, powerless & 1 << at.0 != 0)
+    });
     let fences = node.others().filter_map(|(_, member)| match member.fence {
         Fence::Delayed(until) | Fence::Waiting(until) => Some(until).filter(|until| *until > node.last_step),
         Fence::None | Fence::Running(_) | Fence::Done => None,

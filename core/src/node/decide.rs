@@ -3,6 +3,7 @@
 use super::Node;
 use crate::bids::{self, Bid};
 use crate::claims::{self, Absence, Grant};
+use crate::config::Quorum;
 use crate::effect::{Effect, Effects, Work};
 use crate::fencing::FenceCause;
 use crate::group::Activity;
@@ -154,6 +155,7 @@ impl Node {
         let member = &self.members[usize::from(at.0)];
         let absence = Absence {
             is_heard_elsewhere: self.is_heard_elsewhere(at),
+            lacks_vote: self.config.policy.quorum == Quorum::Witness && !self.has_vote(),
             watchdog_has_fired: planted(Bug::WatchdogNotAwaited)
                 || self.watchdog_has_fired_at(member).is_some_and(|at| now >= at),
         };

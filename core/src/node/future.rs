@@ -52,6 +52,7 @@ impl Node {
             majority,
             care,
             next_life,
+            dealings: _,
         } = self;
         let left = |due: Instant| due.since(now);
         let intervals = &self.config.intervals;
@@ -88,6 +89,7 @@ impl Node {
         orders.iter().for_each(|order| order.hash_future(hasher));
         (care.count, self.sequence >= care.said_from).hash(hasher);
         next_life.iter().for_each(|next| next.hash_future(now, self.sequence, hasher));
+        self.hash_witness(hasher);
     }
 
     /// Our frames whose confirmation a claim or our departure waits for: those and all later ones will do.
@@ -143,6 +145,7 @@ impl Member {
             maintenance,
             knows_maintenance,
             restarting,
+            dead_early,
             vote_ends: _,
             absent_since: _,
         } = self;
@@ -152,6 +155,7 @@ impl Member {
         let life = |untold: &Untold| untold.attempt.generation;
         (fence_job.is_some(), untold.as_ref().map(life), told_from.is_some(), fenced_us).hash(hasher);
         (hears, watchdog, maintenance, knows_maintenance, restarting).hash(hasher);
+        dead_early.map(left).hash(hasher);
         (*phase == Phase::Starting).then(|| left(*phase_since + *deadtime)).hash(hasher);
         match presence {
             Presence::Unheard => left(started.max(*silent_since) + config.intervals.initdead).hash(hasher),

@@ -175,6 +175,7 @@ impl Node {
         let is_new = member.heard.is_none() || member.life_since == now;
         member.heard = Some(now);
         member.silent_since = now;
+        member.dead_early = None;
         !was_there || is_new
     }
 
@@ -231,6 +232,7 @@ impl Node {
         self.heed_maintenance(from, message.maintenance, effects);
         self.compare_configurations(from, message, before.1, effects);
         self.learn_of_fence(from, message, effects);
+        let changed = self.heed_witness(now, from, message, effects) || changed;
         self.learn_from_reports(from, &before.2, effects) || changed
     }
 

@@ -1,7 +1,7 @@
 //! A node: the order of business of one step, and what can be read of its state. The work is in the rooms below:
 //! `hearing` (frames in), `watch` (silence), `jobs` (outcomes), `decide` (ownership), `recovery` (what runs and fails),
 //! `fence`, `orders` (operators), `maintenance` and `next_life` (when to leave services alone), `speak` (heartbeats out),
-//! `deadlines`, `record` (what a flight recorder needs), `future` (what of all this matters, for explorers).
+//! `witness`, `deadlines`, `record` (what a flight recorder needs), `future` (what of all this matters, for explorers).
 
 mod deadlines;
 mod decide;
@@ -19,6 +19,7 @@ mod record;
 mod recovery;
 mod speak;
 mod watch;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use pings::PingState;
 pub use reconfigure::ReconfigureError;
+pub use witness::{Known, WitnessView};
 
 use crate::config::{Config, MemberKind};
 use crate::effect::{Effect, Effects};
@@ -83,6 +85,7 @@ pub struct Node {
     majority: quorum::Majority,
     care: maintenance::Care,
     next_life: Option<next_life::NextLife>,
+    dealings: witness::Dealings,
 }
 
 impl Node {
@@ -123,6 +126,7 @@ impl Node {
             majority,
             care: maintenance::Care::default(),
             next_life: None,
+            dealings: witness::Dealings::default(),
         }
     }
 
@@ -148,6 +152,8 @@ impl Node {
             Input::Watchdog(timeout) => self.majority.watchdog = timeout,
             Input::JobEnded { job, outcome } => self.job_ended(now, job, outcome, effects),
             Input::Suspect(group) => self.suspect(group),
+            Input::FenceByWitness { job, target } => self.request_reset(job, target, effects),
+            Input::FenceWithdrawn(job) => self.withdraw_reset(job),
             Input::Order { id, command } => self.take_order(now, id, command, effects),
         }
         // Copies and refused frames, however many, leave nothing to decide.
@@ -168,6 +174,7 @@ impl Node {
             return;
         }
         self.notice_quorum(now, effects);
+        self.believe_witness(now, effects);
         self.pings.weigh(now, &self.config, effects);
         self.advance_phase(now, effects);
         for group in self.config.groups() {

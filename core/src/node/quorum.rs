@@ -158,7 +158,9 @@ impl Node {
         let witness = |(_, other): &(MemberIndex, &Member)| {
             other.presence == Presence::Alive && old_enough(other.life_since)
         };
+        // Until its dead time is over it may count on what we confirmed.
         member.presence == Presence::Dead
+            && member.dead_early.is_none_or(|end| now >= end)
             && old_enough(self.started)
             && !self.is_heard_elsewhere(at)
             && self.others().filter(witness).count() >= votes_needed(self.members.len())

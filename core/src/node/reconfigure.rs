@@ -107,6 +107,10 @@ impl Node {
         if config.pings != self.config.pings {
             self.pings = super::pings::Pings::new(usize::from(config.pings), now);
         }
+        let name = |config: &Config| config.witness().map(|at| config.members[usize::from(at.0)].id);
+        if name(&config) != name(&self.config) {
+            self.dealings.forget();
+        }
         self.differing = 0;
         self.config = config;
         self.keys = keys;

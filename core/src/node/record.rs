@@ -22,6 +22,8 @@ impl Node {
             Input::Watchdog(timeout) => Event::Watchdog(timeout),
             Input::JobEnded { job, outcome } => Event::JobEnded { job, outcome },
             Input::Suspect(group) => Event::Suspect(group),
+            Input::FenceByWitness { job, target } => Event::FenceByWitness { job, target },
+            Input::FenceWithdrawn(job) => Event::FenceWithdrawn(job),
             Input::Order { id, command } => Event::Order { id, command },
         }
     }

@@ -15,6 +15,7 @@ use crate::member::{Member, Presence};
 use crate::message::{GroupReport, Heard, Message, Phase};
 use crate::planted::{Bug, planted};
 use crate::time::{Duration, Instant};
+use crate::witness::Asks;
 
 /// What was said last, without the parts that change with every frame heard.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -26,6 +27,7 @@ pub(super) struct Spoken {
     watchdog: Option<Duration>,
     maintenance: Maintenance,
     restarting: bool,
+    asks: Asks,
     /// The members that are heard, bit by member.
     heard: u16,
     naming_lines: bool,
@@ -100,6 +102,9 @@ impl Node {
             fenced: self.fence_reports(words.telling_fences),
             maintenance: words.maintenance,
             restarting: words.restarting,
+            asks: words.asks,
+            // Witnesses have a program of their own.
+            witness: None,
         }
     }
 
@@ -112,6 +117,7 @@ impl Node {
             deadtime: Some(self.deadtime_to_announce()),
             maintenance: self.care.count,
             restarting: self.next_life.as_ref().is_some_and(NextLife::is_told),
+            asks: self.asks(),
             heard: self
                 .others()
                 .filter(|(_, member)| alive(member))

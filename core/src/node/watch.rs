@@ -49,7 +49,7 @@ impl Node {
     /// Judges silence; the caller has handed in every frame that was waiting.
     pub(super) fn judge_silence(&mut self, now: Instant, effects: &mut Effects) {
         let initial_limit = self.config.intervals.initdead;
-        let (this, started) = (self.config.this, self.started);
+        let (this, started, powerless) = (self.config.this, self.started, self.powerless());
         for (at, member) in self.config.members().zip(&mut self.members) {
             if at == this {
                 continue;
@@ -57,7 +57,7 @@ impl Node {
             member.judge_links(now, at, effects);
             let (since, limit) = match member.presence {
                 Presence::Unheard => (started.max(member.silent_since), initial_limit),
-                Presence::Alive => (member.silent_since, member.deadtime),
+                Presence::Alive => (member.silent_since, member.patience(powerless & 1 << at.0 != 0)),
                 Presence::Dead | Presence::Left => continue,
             };
             let skipped = planted(Bug::InitialTimeSkipped) && member.presence == Presence::Unheard;
@@ -67,6 +67,10 @@ impl Node {
                 member.presence = Presence::Dead;
                 member.hears_us = false;
                 member.end_fence();
+                if limit < member.deadtime && !skipped && !one_link {
+                    member.dead_early = Some(since + member.deadtime);
+                    effects.say(Notice::PowerLost(at));
+                }
                 effects.say(Notice::MemberDead { member: at, silence: now.since(since), limit });
             }
         }
@@ -97,13 +101,23 @@ impl Member {
         }
     }
 
+    /// How long a silence is borne: its dead time; only two heartbeats once a witness says that its power is gone.
+    fn patience(&self, powerless: bool) -> Duration {
+        if powerless { self.deadtime.min(self.keepalive.times(2)) } else { self.deadtime }
+    }
+
     /// When its silence, or that of a link to it, is to be judged next.
-    pub(super) fn silence_deadline(&self, started: Instant, initdead: Duration) -> Option<Instant> {
+    pub(super) fn silence_deadline(
+        &self,
+        started: Instant,
+        initdead: Duration,
+        powerless: bool,
+    ) -> Option<Instant> {
         let links = self.links.iter().filter(|link| link.up).filter_map(|link| link.heard);
         let links = links.map(|heard| heard + self.deadtime).min();
         let own = match self.presence {
             Presence::Unheard => Some(started.max(self.silent_since) + initdead),
-            Presence::Alive => Some(self.silent_since + self.deadtime),
+            Presence::Alive => Some(self.silent_since + self.patience(powerless)),
             Presence::Dead | Presence::Left => None,
         };
         [links, own].into_iter().flatten().min()

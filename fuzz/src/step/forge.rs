@@ -7,6 +7,7 @@ use heartline_core::maintenance::Maintenance;
 use heartline_core::message::{GroupBid, GroupReport, GroupState, Heard, Message, Phase, Stance};
 use heartline_core::seal::KeyRing;
 use heartline_core::time::Duration;
+use heartline_core::witness::Asks;
 
 use super::link;
 use super::world::World;
@@ -137,6 +138,9 @@ fn message(world: &World, at: usize, choices: &mut Choices<'_>) -> Message {
             node.maintenance()
         },
         restarting: Choices::flag(flags, 7),
+        // No node of these clusters is a witness.
+        asks: Asks::default(),
+        witness: None,
     }
 }
 

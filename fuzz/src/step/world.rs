@@ -199,7 +199,10 @@ impl World {
                     seat.orders.remove(open.expect("answered, but not asked, or a second time"));
                 }
                 Effect::Notice(Notice::Dropped(_)) => assert!(!few_groups, "a notice was dropped"),
-                Effect::Notice(_) | Effect::FeedWatchdog | Effect::KeepMaintenance(_) => {}
+                Effect::Notice(_)
+                | Effect::FeedWatchdog
+                | Effect::KeepMaintenance(_)
+                | Effect::WitnessFence { .. } => {}
                 Effect::Announce(group) | Effect::Reboot(group) => {
                     assert!(seat.node.group_here(group).is_some(), "a group that does not exist");
                 }

@@ -64,6 +64,7 @@ pub fn core_config(configuration: &Configuration) -> Result<(Config, KeyRing), U
             },
             ping_decides: configuration.ipfail,
             recovery: Recovery { restarts: *restarts, window: span(*window) },
+            ..Policy::default()
         },
         links: configuration.media.len(),
         pings: configuration.pings.len(),

@@ -92,6 +92,8 @@ impl Daemon {
             Effect::Run { job, work } => self.run_job(job, work, now),
             Effect::Cancel(job) => self.runner.cancel(job.0, now),
             Effect::Announce(group) => self.announce(group, now),
+            // Nobody here asks for it.
+            Effect::WitnessFence { .. } => {}
             Effect::Answer { id, answer } => self.answer(id.0, answer),
             Effect::Notice(notice) => self.say(&notice, now),
             Effect::Reboot(group) => {

@@ -9,6 +9,7 @@ mod recovery;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 use std::fmt;
 
@@ -59,7 +60,9 @@ fn level(notice: &Notice) -> Level {
         | Notice::RunsElsewhere { .. }
         | Notice::FencingDelayed { .. }
         | Notice::Fencing { .. }
-        | Notice::Fenced { .. } => Level::Info,
+        | Notice::Fenced { .. }
+        | Notice::WitnessWatches { .. }
+        | Notice::WitnessVoted { .. } => Level::Info,
         Notice::OnePathLeft { .. }
         | Notice::MemberDeaf(_)
         | Notice::MemberDead { .. }
@@ -74,6 +77,10 @@ fn level(notice: &Notice) -> Level {
         | Notice::Unprotected { .. }
         | Notice::WatchdogFired { .. }
         | Notice::WasFenced { .. }
+        | Notice::WitnessWatchesNot(_)
+        | Notice::PowerLost(_)
+        | Notice::ResetByWitness { .. }
+        | Notice::WasResetByWitness { .. }
         | Notice::Dropped(_) => Level::Warn,
         Notice::ConfigurationDiffers { .. }
         | Notice::ConflictWon { .. }
@@ -275,6 +282,12 @@ fn text(notice: &Notice, names: &Names) -> String {
         | Notice::Fenced { .. }
         | Notice::FenceBelied(_)
         | Notice::WasFenced { .. } => fencing::text(notice, names).unwrap_or_default(),
+        Notice::WitnessWatches { .. }
+        | Notice::WitnessWatchesNot(_)
+        | Notice::WitnessVoted { .. }
+        | Notice::PowerLost(_)
+        | Notice::ResetByWitness { .. }
+        | Notice::WasResetByWitness { .. } => witness::text(notice, names).unwrap_or_default(),
         Notice::FencingFailed { member, failure, retry_in } => format!(
             "STONITH of {} failed.  Retrying... ({}; the next attempt is in {} s)",
             node(member),

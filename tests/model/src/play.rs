@@ -257,6 +257,7 @@ impl Player {
                 | Effect::KeepMaintenance(_)
                 | Effect::Announce(_)
                 | Effect::Answer { .. }
+                | Effect::WitnessFence { .. }
                 | Effect::Notice(_) => {}
             }
         }

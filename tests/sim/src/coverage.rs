@@ -10,7 +10,7 @@ use heartline_core::refusal::Refusal;
 use heartline_core::seal::SealError;
 
 /// Everything that a node can decide or answer.
-pub const RULES: [&str; 85] = [
+pub const RULES: [&str; 91] = [
     "phase starting",
     "phase active",
     "phase leaving",
@@ -96,6 +96,12 @@ pub const RULES: [&str; 85] = [
     "answer: overruled",
     "answer: not dead",
     "answer: not restarted",
+    "witness watches",
+    "witness watches not",
+    "witness voted",
+    "power lost",
+    "reset by the witness",
+    "was reset by the witness",
 ];
 
 /// What cannot be reached from here, with the reason.
@@ -110,6 +116,8 @@ const ANSWERS: usize = 53;
 const ANNOUNCED: usize = 52;
 /// Where the eleven rules about administration begin.
 const ADMINISTRATION: usize = 74;
+/// Where the six rules about the witness begin.
+const WITNESS: usize = 85;
 const STATES: usize = 7;
 
 /// How often each rule fired and each step between states was taken.
@@ -326,6 +334,12 @@ const fn rule(notice: &Notice) -> usize {
         Notice::NextLifeGivenUp => ADMINISTRATION + 4,
         Notice::MemberRestarts { .. } => ADMINISTRATION + 5,
         Notice::ConfirmedDown(_) => ADMINISTRATION + 6,
+        Notice::WitnessWatches { .. } => WITNESS,
+        Notice::WitnessWatchesNot(_) => WITNESS + 1,
+        Notice::WitnessVoted { .. } => WITNESS + 2,
+        Notice::PowerLost(_) => WITNESS + 3,
+        Notice::ResetByWitness { .. } => WITNESS + 4,
+        Notice::WasResetByWitness { .. } => WITNESS + 5,
         Notice::DuplicateName(_) | Notice::Dropped(_) => 51,
     }
 }

@@ -8,6 +8,7 @@ mod recovery;
 mod reload;
 mod swarm;
 mod three;
+mod witness;
 mod world;
 
 use world::{DEADTIME, INITDEAD, KEEPALIVE, Setting, World};

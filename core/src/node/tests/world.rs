@@ -6,21 +6,24 @@ use std::vec::Vec;
 
 use proptest::prelude::ProptestConfig;
 
-use crate::config::{Config, Intervals, Parts, Policy, Quorum, Recovery, StopFailure};
-use crate::effect::{Answer, Effect, Effects, Work};
+use crate::config::{Config, Intervals, MemberKind, Parts, Policy, Quorum, Recovery, StopFailure};
+use crate::effect::{Answer, Effect, Effects, FenceAnswer, Work};
+use crate::frame::{Bytes, Header, MAX_HEADER};
 use crate::ids::{Generation, GroupIndex, JobId, LinkIndex, MemberIndex, OrderId};
 use crate::input::{Command, Input, JobFailure, Outcome};
 use crate::maintenance::Maintenance;
-use crate::message::GroupState;
+use crate::message::{GroupState, Message};
 use crate::node::Node;
 use crate::notice::Notice;
 use crate::seal::{Key, KeyRing, Method};
 use crate::time::{Duration, Instant};
+use crate::witness::{Asks, Word};
 
 pub(super) const LINKS: u8 = 2;
 pub(super) const KEEPALIVE: u64 = 200;
 pub(super) const DEADTIME: u64 = 1000;
 pub(super) const INITDEAD: u64 = 3000;
+pub(super) const CLUSTER: &str = "linux-ha";
 const DELAY: Duration = Duration::from_micros(300);
 const START_TAKES: Duration = Duration::from_millis(40);
 const STOP_TAKES: Duration = Duration::from_millis(30);
@@ -81,6 +84,11 @@ pub(super) struct World {
     pub(super) fencing_lies: bool,
     pub(super) weather: Weather,
     watchdog: Option<Duration>,
+    /// What the witness says beside its heartbeats.
+    pub(super) word: Option<Word>,
+    /// What each host last asked of it.
+    pub(super) asks: Vec<Asks>,
+    pub(super) fence_answers: Vec<(usize, JobId, FenceAnswer)>,
 }
 
 /// What the cables do to frames besides being cut.
@@ -120,6 +128,8 @@ pub(super) struct Setting {
     pub(super) quorum: Quorum,
     /// The time-out of every host's hardware watchdog, in milliseconds.
     pub(super) watchdog: Option<u64>,
+    /// The silence after which the witness resets a host, in milliseconds.
+    pub(super) witness_watchdog: Option<u64>,
     pub(super) stop_failure: StopFailure,
     pub(super) pings: usize,
     /// How often every group is asked how it is, in milliseconds; 0: never.
@@ -138,6 +148,7 @@ impl Default for Setting {
             fence_delay: 0,
             quorum: Quorum::Off,
             watchdog: None,
+            witness_watchdog: None,
             stop_failure: StopFailure::Block,
             pings: 0,
             monitor: 0,
@@ -151,7 +162,7 @@ impl Setting {
         let millis = Duration::from_millis;
         let groups = if self.witness == Some(this) { &[][..] } else { &self.groups };
         let config = Config::new(&Parts {
-            cluster: "linux-ha",
+            cluster: CLUSTER,
             nodes: &self.nodes,
             this,
             groups,
@@ -171,6 +182,7 @@ impl Setting {
                 quorum: self.quorum,
                 ping_decides: self.pings > 0,
                 recovery: self.recovery,
+                witness_watchdog: self.witness_watchdog.map(millis),
             },
             links: usize::from(LINKS),
             pings: self.pings,
@@ -193,6 +205,16 @@ pub(super) fn cases(usual: u32) -> ProptestConfig {
 
 pub(super) fn keys() -> KeyRing {
     KeyRing::new(2, &[Key::new(2, Method::Sha1, b"secretkey").unwrap()]).unwrap()
+}
+
+/// The frame that says `message`.
+pub(super) fn seal(header: &Header, message: &Message) -> Bytes {
+    let mut start = [0; MAX_HEADER];
+    let length = header.encode(&mut start).unwrap();
+    let mut bytes = Bytes::from_slice(&start[..length]).unwrap();
+    message.encode(&mut bytes).unwrap();
+    keys().close(CLUSTER, &mut bytes).unwrap();
+    bytes
 }
 
 impl World {
@@ -233,6 +255,9 @@ impl World {
             fencing_lies: false,
             weather: Weather::default(),
             watchdog: setting.watchdog.map(Duration::from_millis),
+            word: None,
+            asks: std::vec![Asks::default(); setting.nodes.len()],
+            fence_answers: Vec::new(),
         }
     }
 
@@ -454,6 +479,7 @@ impl World {
         match effect {
             Effect::Transmit => {
                 self.frames_sent += 1;
+                let frame = &self.with_word(host, frame);
                 for to in (0..self.hosts.len()).filter(|to| *to != host) {
                     for link in 0..LINKS {
                         if !self.cuts.contains(&(host, to, link)) {
@@ -490,6 +516,7 @@ impl World {
                 self.step(host, Input::JobEnded { job, outcome });
             }
             Effect::Announce(_) => self.announced += 1,
+            Effect::WitnessFence { job, answer } => self.fence_answers.push((host, job, answer)),
             Effect::Answer { id, answer } => {
                 self.answers.insert(id.0, answer);
             }
@@ -507,6 +534,19 @@ impl World {
                 self.kill_daemon(host);
             }
         }
+    }
+
+    /// Notes what a frame asks of the witness; and what the witness is to say goes into its own.
+    fn with_word(&mut self, host: usize, frame: &[u8]) -> Bytes {
+        let (header, body) = keys().open(CLUSTER, frame).expect("a node's own frame");
+        let mut message = Message::decode(body).expect("a node's own message");
+        self.asks[host] = message.asks;
+        let is_witness = self.hosts[host].config.kind(Self::member(host)) == MemberKind::Witness;
+        let Some(word) = self.word.clone().filter(|_| is_witness) else {
+            return Bytes::from_slice(frame).expect("it was a frame");
+        };
+        message.witness = Some(word);
+        seal(&header, &message)
     }
 
     fn feed_watchdog(&mut self, host: usize) {

@@ -145,6 +145,7 @@ impl Pair {
                 | Effect::KeepMaintenance(_)
                 | Effect::Announce(_)
                 | Effect::Answer { .. }
+                | Effect::WitnessFence { .. }
                 | Effect::Notice(_)
                 | Effect::Reboot(_) => {}
             }
@@ -222,6 +223,7 @@ fn core_config(configuration: &Configuration) -> Config {
             },
             ping_decides: configuration.ipfail,
             recovery: Recovery { restarts: monitoring.restarts, window: span(monitoring.window) },
+            ..Policy::default()
         },
         links: configuration.media.len(),
         pings: configuration.pings.len(),

@@ -6,7 +6,7 @@ use heartline_core::refusal::Refusal;
 use heartline_core::seal::SealError;
 use serde_json::{Value, json};
 
-use super::{Names, fencing};
+use super::{Names, fencing, witness};
 use crate::control::snapshot::{Ailment, GroupState, Phase};
 
 /// A notice as a JSON object. `notice` is its kind in snake case; times are whole milliseconds and end in `_ms`.
@@ -137,6 +137,12 @@ pub fn json(notice: &Notice, names: &Names) -> Value {
         | Notice::Fenced { .. }
         | Notice::FenceBelied(_)
         | Notice::WasFenced { .. } => fencing::object(notice, names).unwrap_or_default(),
+        Notice::WitnessWatches { .. }
+        | Notice::WitnessWatchesNot(_)
+        | Notice::WitnessVoted { .. }
+        | Notice::PowerLost(_)
+        | Notice::ResetByWitness { .. }
+        | Notice::WasResetByWitness { .. } => witness::object(notice, names).unwrap_or_default(),
         Notice::FencingFailed { member, failure, retry_in } => json!({
             "notice": "fencing_failed", "member": node(member), "failure": failure_word(failure),
             "retry_in_ms": retry_in.millis(),

@@ -392,7 +392,7 @@ impl World {
 
     fn carry_out_one(&mut self, host: usize, effect: Effect) {
         match effect {
-            Effect::Transmit | Effect::Leave | Effect::Notice(_) => {}
+            Effect::Transmit | Effect::Leave | Effect::Notice(_) | Effect::WitnessFence { .. } => {}
             Effect::Run { job, work } => self.run_job(host, job, work),
             Effect::Cancel(job) => self.cancel(host, job),
             Effect::Announce(group) => {
