@@ -106,14 +106,17 @@ pub enum ProvisionError {
 }
 
 /// A frame to a witness.
-#[expect(clippy::large_enum_variant, reason = "there is no heap to put the larger one on")]
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request<'a> {
     /// Say who you are.
     Ask,
     /// Take these.
-    Give(Provision, WitnessKeys),
+    Give(Gift<'a>),
 }
+
+/// Settings and keys as bytes, as they are sent and kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gift<'a>(&'a [u8]);
 
 /// What a witness answers, on the line on which it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,7 +137,7 @@ struct WireKey {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Gift {
+struct WireGift {
     provision: Provision,
     signing: u8,
     keys: Vec<WireKey, WITNESS_KEYS>,
@@ -159,7 +162,7 @@ impl Provision {
     }
 }
 
-impl Request {
+impl<'a> Request<'a> {
     /// The frame that asks a witness who it is.
     ///
     /// # Errors
@@ -186,30 +189,50 @@ impl Request {
             let key = WireKey { number: key.number(), method: key.method(), secret };
             wire_keys.push(key).map_err(|_| ProvisionError::TooManyKeys)?;
         }
-        let gift = Gift { provision: provision.clone(), signing: keys.signing(), keys: wire_keys };
+        let gift = WireGift { provision: provision.clone(), signing: keys.signing(), keys: wire_keys };
         close(TO_WITNESS, GIVE, &gift, old)
     }
 
     /// Reads a frame, as a witness that has the keys `old`, or none.
     ///
     /// # Errors
-    /// [`ProvisionError::Malformed`], [`ProvisionError::NotAuthentic`], [`ProvisionError::Unfit`]; never a panic.
-    pub fn read<const N: usize>(bytes: &[u8], old: Option<&Ring<N>>) -> Result<Self, ProvisionError> {
+    /// [`ProvisionError::Malformed`] or [`ProvisionError::NotAuthentic`]; never a panic.
+    pub fn read<const N: usize>(bytes: &'a [u8], old: Option<&Ring<N>>) -> Result<Self, ProvisionError> {
         match open(TO_WITNESS, bytes, old)? {
             (ASK, _) => Ok(Self::Ask),
-            (GIVE, body) => {
-                let Gift { provision, signing, keys } = whole(body)?;
-                let mut ring: Vec<Key, WITNESS_KEYS> = Vec::new();
-                for key in &keys {
-                    let key = Key::new(key.number, key.method, &key.secret);
-                    // As many as there were, so there is room.
-                    let _ = ring.push(key.map_err(|_: KeyError| ProvisionError::Unfit)?);
-                }
-                let keys = WitnessKeys::new(signing, &ring).map_err(|_| ProvisionError::Unfit)?;
-                if provision.is_fit() { Ok(Self::Give(provision, keys)) } else { Err(ProvisionError::Unfit) }
-            }
+            (GIVE, body) => Ok(Self::Give(Gift(body))),
             _ => Err(ProvisionError::Malformed),
         }
+    }
+}
+
+impl<'a> Gift<'a> {
+    /// Bytes that were kept.
+    #[must_use]
+    pub const fn kept(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes to keep.
+    #[must_use]
+    pub const fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// What is in it.
+    ///
+    /// # Errors
+    /// [`ProvisionError::Malformed`], [`ProvisionError::Unfit`]; never a panic.
+    pub fn unpack(self) -> Result<(Provision, WitnessKeys), ProvisionError> {
+        let WireGift { provision, signing, keys } = whole(self.0)?;
+        let mut ring: Vec<Key, WITNESS_KEYS> = Vec::new();
+        for key in &keys {
+            let key = Key::new(key.number, key.method, &key.secret);
+            // As many as there were, so there is room.
+            let _ = ring.push(key.map_err(|_: KeyError| ProvisionError::Unfit)?);
+        }
+        let keys = WitnessKeys::new(signing, &ring).map_err(|_| ProvisionError::Unfit)?;
+        if provision.is_fit() { Ok((provision, keys)) } else { Err(ProvisionError::Unfit) }
     }
 }
 
@@ -298,6 +321,16 @@ mod tests {
         WitnessKeys::new(3, &[Key::new(3, Method::Sha256, secret).unwrap()]).unwrap()
     }
 
+    fn unpacked<const N: usize>(
+        frame: &[u8],
+        old: Option<&Ring<N>>,
+    ) -> Result<(Provision, WitnessKeys), ProvisionError> {
+        match Request::read(frame, old)? {
+            Request::Give(gift) => gift.unpack(),
+            Request::Ask => Err(ProvisionError::Malformed),
+        }
+    }
+
     fn provision() -> Provision {
         let wiring = Wiring { pull: Duration::from_millis(500), sense: Sense::Power };
         Provision {
@@ -316,20 +349,19 @@ mod tests {
     fn a_witness_without_keys_takes_what_it_is_given() {
         let frame = Request::give(&provision(), &ring(b"secret"), None).unwrap();
         assert!(is_request(&frame));
-        let given = Request::read::<WITNESS_KEYS>(&frame, None).unwrap();
-        assert_eq!(given, Request::Give(provision(), witness_ring(b"secret")));
+        assert_eq!(unpacked::<WITNESS_KEYS>(&frame, None), Ok((provision(), witness_ring(b"secret"))));
     }
 
     #[test]
     fn a_witness_with_keys_takes_others_only_from_who_has_these() {
         let old = witness_ring(b"old");
-        let read = |frame: &Bytes| Request::read(frame, Some(&old));
+        let read = |frame: &Bytes| unpacked(frame, Some(&old));
         let unsigned = Request::give(&provision(), &ring(b"new"), None).unwrap();
         assert_eq!(read(&unsigned), Err(ProvisionError::NotAuthentic));
         let foreign = Request::give(&provision(), &ring(b"new"), Some(&ring(b"other"))).unwrap();
         assert_eq!(read(&foreign), Err(ProvisionError::NotAuthentic));
         let signed = Request::give(&provision(), &ring(b"new"), Some(&ring(b"old"))).unwrap();
-        assert_eq!(read(&signed), Ok(Request::Give(provision(), witness_ring(b"new"))));
+        assert_eq!(read(&signed), Ok((provision(), witness_ring(b"new"))));
     }
 
     #[test]
@@ -372,7 +404,8 @@ mod tests {
 
         #[test]
         fn no_bytes_do_harm(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-            let _ = Request::read::<WITNESS_KEYS>(&bytes, None);
+            let _ = unpacked::<WITNESS_KEYS>(&bytes, None);
+            let _ = Gift::kept(&bytes).unpack();
             let _ = Answer::read(&bytes);
         }
     }
