@@ -45,6 +45,21 @@ pub enum FrameError {
     Malformed,
 }
 
+/// Appends what postcard makes of `value`, in its place at once, since a microcontroller has no room for a copy.
+///
+/// # Errors
+/// [`FrameError::Long`] if there is no room; the frame is as it was then.
+pub(crate) fn append(frame: &mut Bytes, value: &impl Serialize) -> Result<(), FrameError> {
+    let start = frame.len();
+    frame.resize_default(MAX_FRAME).map_err(|_| FrameError::Long)?;
+    let used = match frame.get_mut(start..).map(|room| postcard::to_slice(value, room)) {
+        Some(Ok(used)) => Ok(used.len()),
+        Some(Err(_)) | None => Err(FrameError::Long),
+    };
+    frame.truncate(start + used.unwrap_or(0));
+    used.map(|_| ())
+}
+
 #[derive(Serialize, Deserialize)]
 struct Wire {
     version_and_key: u8,

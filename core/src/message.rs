@@ -4,9 +4,9 @@ use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::fencing::{FenceCause, FenceReport};
-use crate::frame::{Bytes, FrameError};
+use crate::frame::{Bytes, FrameError, append};
 use crate::ids::{Epoch, Generation, LinkSet, NodeId};
-use crate::limits::{MAX_FENCE_REPORTS, MAX_FRAME, MAX_GROUPS, MAX_MEMBERS, MAX_PINGS};
+use crate::limits::{MAX_FENCE_REPORTS, MAX_GROUPS, MAX_MEMBERS, MAX_PINGS};
 use crate::maintenance::Maintenance;
 use crate::planted::{Bug, planted};
 use crate::time::Duration;
@@ -199,11 +199,12 @@ impl Section {
 }
 
 fn append_section(frame: &mut Bytes, section: Section, value: &impl Serialize) -> Result<(), FrameError> {
-    let mut buffer = [0; u8::MAX as usize];
-    let bytes = postcard::to_slice(value, &mut buffer).map_err(|_| FrameError::Long)?;
-    let length = u8::try_from(bytes.len()).map_err(|_| FrameError::Long)?;
-    frame.extend_from_slice(&[section as u8, length]).map_err(|_| FrameError::Long)?;
-    frame.extend_from_slice(bytes).map_err(|_| FrameError::Long)
+    frame.extend_from_slice(&[section as u8, 0]).map_err(|_| FrameError::Long)?;
+    let start = frame.len();
+    append(frame, value)?;
+    let length = u8::try_from(frame.len() - start).map_err(|_| FrameError::Long)?;
+    frame[start - 1] = length;
+    Ok(())
 }
 
 const LONGEST_INTERVAL_MILLIS: u32 = 24 * 3_600_000;
@@ -222,13 +223,9 @@ impl Message {
             heard: self.heard.iter().map(WireHeard::from).collect(),
             groups: self.groups.iter().map(WireGroup::from).collect(),
         };
-        let mut buffer = [0; MAX_FRAME];
-        let body = postcard::to_slice(&wire, &mut buffer).map_err(|_| FrameError::Long)?;
-        frame.extend_from_slice(body).map_err(|_| FrameError::Long)?;
+        append(frame, &wire)?;
         if let Some(watchdog) = self.watchdog {
-            let watchdog = postcard::to_slice(&millis(watchdog).div_ceil(1000), &mut buffer)
-                .map_err(|_| FrameError::Long)?;
-            frame.extend_from_slice(watchdog).map_err(|_| FrameError::Long)?;
+            append(frame, &millis(watchdog).div_ceil(1000))?;
         }
         if !self.lines.is_empty() {
             append_section(frame, Section::Lines, &self.lines)?;

@@ -9,12 +9,12 @@
 //! The first provisioning is closed with a CRC, since there is no secret yet: whoever holds the cable gives the keys.
 //! Each later one is closed with a key that the witness has, and has a higher count, so that none is played back.
 
-use heapless::{String, Vec};
+use heapless::String;
 use serde::{Deserialize, Serialize};
 
-use crate::frame::{Bytes, FrameError};
+use crate::frame::{Bytes, FrameError, append};
 use crate::ids::NodeId;
-use crate::limits::{MAX_CLUSTER_NAME, MAX_FRAME, MAX_SECRET};
+use crate::limits::{MAX_CLUSTER_NAME, MAX_FRAME};
 use crate::seal::{Key, KeyError, KeyRing, Method, Ring, SealError};
 use crate::time::Duration;
 use crate::witness::{Firmware, HOSTS, in_millis};
@@ -129,18 +129,20 @@ pub struct Answer {
     pub outcome: Option<Result<(), ProvisionError>>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct WireKey {
-    number: u8,
-    method: Method,
-    secret: Vec<u8, MAX_SECRET>,
+/// What stands before the keys.
+#[derive(Serialize)]
+struct Start<'a> {
+    provision: &'a Provision,
+    signing: u8,
+    keys: u8,
 }
 
+/// One key after the other follows.
 #[derive(Serialize, Deserialize)]
-struct WireGift {
-    provision: Provision,
-    signing: u8,
-    keys: Vec<WireKey, WITNESS_KEYS>,
+struct WireKey<'a> {
+    number: u8,
+    method: Method,
+    secret: &'a [u8],
 }
 
 /// Whether bytes are to be read here, and not as a heartbeat.
@@ -168,7 +170,7 @@ impl<'a> Request<'a> {
     /// # Errors
     /// None in truth: it always fits.
     pub fn ask() -> Result<Bytes, ProvisionError> {
-        close(TO_WITNESS, ASK, &(), None)
+        close(TO_WITNESS, ASK, &())
     }
 
     /// The frame that gives settings and keys to a witness that has none, or that has `old` ones.
@@ -183,14 +185,21 @@ impl<'a> Request<'a> {
         if !provision.is_fit() {
             return Err(ProvisionError::Unfit);
         }
-        let mut wire_keys = Vec::new();
-        for key in keys.keys() {
-            let secret = Vec::from_slice(key.secret()).map_err(|_| ProvisionError::TooLong)?;
-            let key = WireKey { number: key.number(), method: key.method(), secret };
-            wire_keys.push(key).map_err(|_| ProvisionError::TooManyKeys)?;
+        if keys.keys().len() > WITNESS_KEYS {
+            return Err(ProvisionError::TooManyKeys);
         }
-        let gift = WireGift { provision: provision.clone(), signing: keys.signing(), keys: wire_keys };
-        close(TO_WITNESS, GIVE, &gift, old)
+        let start = Start {
+            provision,
+            signing: keys.signing(),
+            keys: u8::try_from(keys.keys().len()).unwrap_or(u8::MAX),
+        };
+        let mut frame = begin(TO_WITNESS, GIVE, old)?;
+        append(&mut frame, &start).map_err(too_long)?;
+        for key in keys.keys() {
+            let key = WireKey { number: key.number(), method: key.method(), secret: key.secret() };
+            append(&mut frame, &key).map_err(too_long)?;
+        }
+        end(frame, old)
     }
 
     /// Reads a frame, as a witness that has the keys `old`, or none.
@@ -224,15 +233,30 @@ impl<'a> Gift<'a> {
     /// # Errors
     /// [`ProvisionError::Malformed`], [`ProvisionError::Unfit`]; never a panic.
     pub fn unpack(self) -> Result<(Provision, WitnessKeys), ProvisionError> {
-        let WireGift { provision, signing, keys } = whole(self.0)?;
-        let mut ring: Vec<Key, WITNESS_KEYS> = Vec::new();
-        for key in &keys {
-            let key = Key::new(key.number, key.method, &key.secret);
-            // As many as there were, so there is room.
-            let _ = ring.push(key.map_err(|_: KeyError| ProvisionError::Unfit)?);
+        let (provision, rest) = next::<Provision>(self.0)?;
+        if !provision.is_fit() {
+            return Err(ProvisionError::Unfit);
         }
-        let keys = WitnessKeys::new(signing, &ring).map_err(|_| ProvisionError::Unfit)?;
-        if provision.is_fit() { Ok((provision, keys)) } else { Err(ProvisionError::Unfit) }
+        Ok((provision, keys_in(rest)?))
+    }
+}
+
+// Apart from the rest, which would have to lie on a small stack at the same time.
+#[inline(never)]
+fn keys_in(bytes: &[u8]) -> Result<WitnessKeys, ProvisionError> {
+    let (signing, rest) = next::<u8>(bytes)?;
+    let (count, mut rest) = next::<u8>(rest)?;
+    let mut ring = WitnessKeys::empty(signing);
+    for _ in 0..count {
+        let (key, after) = next::<WireKey<'_>>(rest)?;
+        let added = Key::new(key.number, key.method, key.secret).and_then(|key| ring.add(key));
+        added.map_err(|_: KeyError| ProvisionError::Unfit)?;
+        rest = after;
+    }
+    match rest {
+        [] if ring.can_sign() => Ok(ring),
+        [] => Err(ProvisionError::Unfit),
+        _ => Err(ProvisionError::Malformed),
     }
 }
 
@@ -242,7 +266,7 @@ impl Answer {
     /// # Errors
     /// None in truth: it always fits.
     pub fn frame(&self) -> Result<Bytes, ProvisionError> {
-        close(FROM_WITNESS, ANSWER, self, None)
+        close(FROM_WITNESS, ANSWER, self)
     }
 
     /// Reads the frame of an answer.
@@ -264,26 +288,32 @@ fn whole<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ProvisionError> {
     }
 }
 
-fn close(
-    direction: u8,
-    kind: u8,
-    body: &impl Serialize,
-    keys: Option<&KeyRing>,
-) -> Result<Bytes, ProvisionError> {
+fn next<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), ProvisionError> {
+    postcard::take_from_bytes(bytes).map_err(|_| ProvisionError::Malformed)
+}
+
+fn close(direction: u8, kind: u8, body: &impl Serialize) -> Result<Bytes, ProvisionError> {
+    let mut frame = begin(direction, kind, None)?;
+    append(&mut frame, body).map_err(too_long)?;
+    end(frame, None)
+}
+
+fn begin(direction: u8, kind: u8, keys: Option<&KeyRing>) -> Result<Bytes, ProvisionError> {
     let number = keys.map_or(0, KeyRing::signing);
-    let too_long = |_: u8| ProvisionError::TooLong;
-    let mut frame = Bytes::new();
-    frame.push(direction << 4 | number).map_err(too_long)?;
-    frame.push(kind).map_err(too_long)?;
-    let mut buffer = [0; MAX_FRAME];
-    let body = postcard::to_slice(body, &mut buffer).map_err(|_| ProvisionError::TooLong)?;
-    frame.extend_from_slice(body).map_err(|_| ProvisionError::TooLong)?;
+    Bytes::from_slice(&[direction << 4 | number, kind]).map_err(|_| ProvisionError::TooLong)
+}
+
+fn end(mut frame: Bytes, keys: Option<&KeyRing>) -> Result<Bytes, ProvisionError> {
     let closed = match keys {
         Some(keys) => keys.close(REALM, &mut frame),
         None => no_secret()?.close(REALM, &mut frame),
     };
-    closed.map_err(|_: FrameError| ProvisionError::TooLong)?;
+    closed.map_err(too_long)?;
     Ok(frame)
+}
+
+fn too_long(_: FrameError) -> ProvisionError {
+    ProvisionError::TooLong
 }
 
 /// Kind and body, if it goes in this direction and its tag is right. Only to be asked needs no key.

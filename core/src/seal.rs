@@ -135,15 +135,25 @@ impl<const N: usize> Ring<N> {
     /// # Errors
     /// [`KeyError::Twice`], [`KeyError::TooMany`] or [`KeyError::NoSigningKey`].
     pub fn new(signing: u8, keys: &[Key]) -> Result<Self, KeyError> {
-        let mut ring = Self { signing, keys: Vec::new() };
-        for key in keys {
-            if ring.key(key.number).is_some() {
-                return Err(KeyError::Twice(key.number));
-            }
-            ring.keys.push(key.clone()).map_err(|_| KeyError::TooMany)?;
+        let mut ring = Self::empty(signing);
+        keys.iter().try_for_each(|key| ring.add(key.clone()))?;
+        if ring.can_sign() { Ok(ring) } else { Err(KeyError::NoSigningKey(signing)) }
+    }
+
+    /// A ring without keys, to which those are to be added, the one that signs among them.
+    pub(crate) const fn empty(signing: u8) -> Self {
+        Self { signing, keys: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, key: Key) -> Result<(), KeyError> {
+        if self.key(key.number).is_some() {
+            return Err(KeyError::Twice(key.number));
         }
-        ring.key(signing).ok_or(KeyError::NoSigningKey(signing))?;
-        Ok(ring)
+        self.keys.push(key).map_err(|_| KeyError::TooMany)
+    }
+
+    pub(crate) fn can_sign(&self) -> bool {
+        self.key(self.signing).is_some()
     }
 
     /// The number of the key that signs.

@@ -15,7 +15,7 @@ use heartline_core::witness::{Counters, Deed, Firmware, HOSTS, Side, StartCause}
 
 use crate::FIRMWARE;
 use crate::journal::{self, Journal};
-use crate::store::{Kept, PageError, Pages, Store};
+use crate::store::{Pages, Store};
 use crate::witness::{Passage, Witness};
 
 /// Bytes of the longest heartbeat of the witness as it goes over the line.
@@ -54,22 +54,21 @@ pub struct LineErrors {
 }
 
 impl<'m, P: Pages> Bridge<'m, P> {
-    /// Begins a life of the witness: with what `pages` keep, and the journal in `memory`.
-    ///
-    /// # Errors
-    /// [`PageError`]: the life could not be counted. It must not speak; a start anew may help.
-    pub fn start(
-        pages: P,
-        memory: &'m mut [u8; journal::BYTES],
-        cause: StartCause,
-        now: Instant,
-    ) -> Result<Self, PageError> {
-        let (store, Kept { generation, given }) = Store::begin_life(pages)?;
-        let mut journal = Journal::open(memory, generation, now);
-        journal.note(now, Deed::Started(cause));
-        let witness = given.map(|(settings, keys)| Witness::new(settings, keys, generation, now));
-        let sides = [Line::new(), Line::new()];
-        Ok(Self { witness, sides, journal, store, restarts: false })
+    /// The bridge of a life that `store` has begun, with the journal in `memory`. Nothing crosses before
+    /// [`Bridge::begin`].
+    #[must_use]
+    pub fn new(store: Store<P>, memory: &'m mut [u8; journal::BYTES], now: Instant) -> Self {
+        let journal = Journal::open(memory, store.generation(), now);
+        Self { witness: None, sides: [Line::new(), Line::new()], journal, store, restarts: false }
+    }
+
+    /// Takes up its settings and keys, if it has any.
+    #[inline(never)]
+    pub fn begin(&mut self, now: Instant, cause: StartCause) {
+        self.journal.note(now, Deed::Started(cause));
+        let generation = self.store.generation();
+        self.witness =
+            self.store.given().map(|(settings, keys)| Witness::new(settings, keys, generation, now));
     }
 
     /// The speed of both lines.
@@ -79,6 +78,7 @@ impl<'m, P: Pages> Bridge<'m, P> {
     }
 
     /// Takes in bytes that came at one side.
+    #[inline(never)]
     pub fn receive(&mut self, now: Instant, side: Side, bytes: &[u8]) {
         let [a, b] = &mut self.sides;
         let (from, to) = match side {
@@ -95,8 +95,7 @@ impl<'m, P: Pages> Bridge<'m, P> {
                         self.journal.note(now, Deed::Provisioned);
                         self.restarts = true;
                     }
-                    // A line too full for it is one on which nobody waits for an answer.
-                    let _ = answer.frame().map(|frame| from.out.put(&frame, 0));
+                    from.out.put_answer(&answer);
                 }
                 Some(Ok(frame)) => {
                     let heard = |witness: &mut Witness| witness.hear(now, side, frame, &mut self.journal);
@@ -130,6 +129,7 @@ impl<'m, P: Pages> Bridge<'m, P> {
     }
 
     /// Judges silence, and says what is to be said. All bytes that were waiting have been handed in.
+    #[inline(never)]
     pub fn pass_time(&mut self, now: Instant) {
         self.journal.pass_time(now);
         let counters = [self.sides[0].counters, self.sides[1].counters];
@@ -200,6 +200,7 @@ impl<'m, P: Pages> Bridge<'m, P> {
 }
 
 /// What a frame of provisioning is answered; what it gives is stored before.
+#[inline(never)]
 fn answer<P: Pages>(frame: &[u8], witness: Option<&Witness>, store: &mut Store<P>) -> Answer {
     let keys = witness.map(Witness::keys);
     let mut take = |gift: Gift<'_>| {
@@ -277,6 +278,12 @@ impl Outbox {
             }
             Err(_) => false,
         }
+    }
+
+    /// Adds an answer. A line too full for it is one on which nobody waits for it.
+    #[inline(never)]
+    fn put_answer(&mut self, answer: &Answer) {
+        let _ = answer.frame().map(|frame| self.put(&frame, 0));
     }
 
     fn take(&mut self, bytes: usize) {

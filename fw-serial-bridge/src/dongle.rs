@@ -30,14 +30,14 @@ pub struct End<S, L, I> {
 
 /// The witness on its board.
 #[derive(Debug)]
-pub struct Dongle<'m, P, S, L, I> {
-    bridge: Bridge<'m, P>,
+pub struct Dongle<'b, 'm, P, S, L, I> {
+    bridge: &'b mut Bridge<'m, P>,
     ends: [End<S, L, I>; HOSTS],
 }
 
-impl<'m, P: Pages, S: Port, L: OutputPin, I: InputPin> Dongle<'m, P, S, L, I> {
+impl<'b, 'm, P: Pages, S: Port, L: OutputPin, I: InputPin> Dongle<'b, 'm, P, S, L, I> {
     /// Puts both together. The lines are let go at once.
-    pub fn new(bridge: Bridge<'m, P>, mut ends: [End<S, L, I>; HOSTS]) -> Self {
+    pub fn new(bridge: &'b mut Bridge<'m, P>, mut ends: [End<S, L, I>; HOSTS]) -> Self {
         for end in &mut ends {
             // A pin that cannot be set cannot be set now either; it is tried again in each turn.
             let _ = end.line.set_low();
@@ -77,6 +77,6 @@ impl<'m, P: Pages, S: Port, L: OutputPin, I: InputPin> Dongle<'m, P, S, L, I> {
     /// The bridge.
     #[must_use]
     pub const fn bridge(&self) -> &Bridge<'m, P> {
-        &self.bridge
+        self.bridge
     }
 }

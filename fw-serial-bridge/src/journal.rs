@@ -2,12 +2,11 @@
 //! is in it after power was off is noise, and a deed that was being written when the reset came is torn. Each deed
 //! has a check of its own, so either is recognised and no other deed is lost.
 
-use crc::{CRC_32_ISO_HDLC, Crc, Table};
 use heartline_core::ids::Generation;
 use heartline_core::time::{Duration, Instant};
 use heartline_core::witness::{DEEDS, Deed, PastDeed};
 
-static CRC32: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
+use crate::CRC32;
 
 /// Part of every check, so that a later layout does not take this one for its own.
 const LAYOUT: &[u8] = b"heartline journal 1";

@@ -32,9 +32,14 @@ mod tests;
 mod watchdog;
 pub mod witness;
 
+use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
+
 pub use bridge::{Bridge, LineErrors};
 pub use dongle::{Dongle, End, Port};
 pub use witness::Witness;
+
+/// Of what is kept over a reset. Without a table: there is more time than flash.
+static CRC32: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 
 /// The version of this firmware.
 pub const FIRMWARE: [u8; 3] = [

@@ -115,8 +115,20 @@ impl Witness {
         let length = header.encode(&mut start)?;
         frame.clear();
         frame.extend_from_slice(&start[..length]).map_err(|_| FrameError::Long)?;
-        self.message(now, gist, detail).encode(frame)?;
+        self.write_message(now, gist, detail, frame)?;
         self.keys.close(&self.settings.cluster, frame)
+    }
+
+    // Apart, as in `Witness::read`.
+    #[inline(never)]
+    fn write_message(
+        &self,
+        now: Instant,
+        gist: &Gist,
+        detail: Option<Detail>,
+        frame: &mut Bytes,
+    ) -> Result<(), FrameError> {
+        self.message(now, gist, detail).encode(frame)
     }
 
     fn message(&self, now: Instant, gist: &Gist, detail: Option<Detail>) -> Message {

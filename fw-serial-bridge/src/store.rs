@@ -4,8 +4,8 @@
 use heartline_core::ids::Generation;
 use heartline_core::limits::MAX_FRAME;
 use heartline_core::provision::{Gift, Provision, ProvisionError, WitnessKeys};
-use heartline_core::record;
-use serde::{Deserialize, Serialize};
+
+use crate::CRC32;
 
 /// Bytes that a page must hold.
 pub const PAGE_BYTES: usize = MAX_FRAME + 24;
@@ -29,15 +29,15 @@ pub trait Pages {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageError;
 
-#[derive(Serialize, Deserialize)]
+/// A page: `length of the gift | count | lives | gift | CRC-32 of all before`. The count grows with each entry that is
+/// written; a gift of no bytes: none was given yet.
 struct Entry<'a> {
-    /// Grows with each entry that is written.
     count: u32,
-    /// Lives so far.
     lives: u32,
-    /// Settings and keys; empty: none were given yet.
     gift: &'a [u8],
 }
+
+const HEADER: usize = 12;
 
 /// The two pages, and which of them is the newer.
 #[derive(Debug)]
@@ -48,65 +48,88 @@ pub struct Store<P> {
     lives: u32,
 }
 
-/// What is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
-    /// This life.
-    pub generation: Generation,
-    /// Settings and keys, if it was given any.
-    pub given: Option<(Provision, WitnessKeys)>,
-}
-
 impl<P: Pages> Store<P> {
     /// Begins a life: counts it and has that stored before it says anything.
     ///
     /// # Errors
     /// [`PageError`]: the life could not be stored, so the hosts may take its frames for recordings; without more lives
     /// it can do no harm, but must not speak.
-    pub fn begin_life(pages: P) -> Result<(Self, Kept), PageError> {
+    // Its buffer is not to lie in the frame of whoever loops for ever.
+    #[inline(never)]
+    pub fn begin_life(pages: P) -> Result<Self, PageError> {
         let mut store = Self { pages, newest: None, count: 0, lives: 0 };
-        let mut newest = [0; PAGE_BYTES];
         let mut buffer = [0; PAGE_BYTES];
         for page in [0, 1] {
-            if store.pages.read(page, &mut buffer).is_err() {
-                continue;
-            }
-            let Some(entry) = entry_in(&buffer) else { continue };
-            if store.newest.is_none() || entry.count > store.count {
+            if store.pages.read(page, &mut buffer).is_ok()
+                && let Some(entry) = entry_in(&buffer)
+                && (store.newest.is_none() || entry.count > store.count)
+            {
                 (store.newest, store.count, store.lives) = (Some(page), entry.count, entry.lives);
-                newest = buffer;
             }
         }
-        let gift = entry_in(&newest).map_or(&[][..], |entry| entry.gift);
-        let given = if gift.is_empty() { None } else { Gift::kept(gift).unpack().ok() };
+        // The same buffer once more: there is little memory.
+        let mut gift = 0;
+        if let Some(page) = store.newest {
+            store.pages.read(page, &mut buffer)?;
+            gift = entry_in(&buffer).ok_or(PageError)?.gift.len();
+        }
         store.lives = store.lives.saturating_add(1);
         store.write(gift, &mut buffer)?;
-        let kept = Kept { generation: Generation(store.lives), given };
-        Ok((store, kept))
+        Ok(store)
+    }
+
+    /// The life that was begun.
+    #[must_use]
+    pub const fn generation(&self) -> Generation {
+        Generation(self.lives)
+    }
+
+    /// Settings and keys, if it was given any.
+    #[inline(never)]
+    pub fn given(&mut self) -> Option<(Provision, WitnessKeys)> {
+        let mut buffer = [0; PAGE_BYTES];
+        self.pages.read(self.newest?, &mut buffer).ok()?;
+        let gift = entry_in(&buffer)?.gift;
+        if gift.is_empty() { None } else { Gift::kept(gift).unpack().ok() }
     }
 
     /// Keeps other settings and keys from now on.
     ///
     /// # Errors
     /// [`ProvisionError::NotStored`]; the old ones are kept then.
+    #[inline(never)]
     pub fn keep(&mut self, gift: Gift<'_>) -> Result<(), ProvisionError> {
         let mut buffer = [0; PAGE_BYTES];
-        self.write(gift.bytes(), &mut buffer).map_err(|PageError| ProvisionError::NotStored)
+        let bytes = gift.bytes();
+        let place = buffer.get_mut(HEADER..HEADER + bytes.len()).ok_or(ProvisionError::NotStored)?;
+        place.copy_from_slice(bytes);
+        self.write(bytes.len(), &mut buffer).map_err(|PageError| ProvisionError::NotStored)
     }
 
-    fn write(&mut self, gift: &[u8], buffer: &mut [u8; PAGE_BYTES]) -> Result<(), PageError> {
-        let entry = Entry { count: self.count.saturating_add(1), lives: self.lives, gift };
-        let length = record::write_block(&entry, buffer).ok_or(PageError)?;
+    /// Writes a page whose gift stands in the buffer already.
+    fn write(&mut self, gift: usize, buffer: &mut [u8; PAGE_BYTES]) -> Result<(), PageError> {
+        let count = self.count.saturating_add(1);
+        let length = u32::try_from(gift).map_err(|_| PageError)?;
+        let (header, _) = buffer.split_at_mut_checked(HEADER).ok_or(PageError)?;
+        for (field, value) in header.chunks_exact_mut(4).zip([length, count, self.lives]) {
+            field.copy_from_slice(&value.to_le_bytes());
+        }
+        let (covered, rest) = buffer.split_at_mut_checked(HEADER + gift).ok_or(PageError)?;
+        let check = CRC32.checksum(covered).to_le_bytes();
+        rest.first_chunk_mut::<4>().ok_or(PageError)?.copy_from_slice(&check);
         let page = self.newest.map_or(0, |newest| 1 - newest);
-        self.pages.rewrite(page, &buffer[..length])?;
-        (self.newest, self.count) = (Some(page), entry.count);
+        self.pages.rewrite(page, &buffer[..HEADER + gift + 4])?;
+        (self.newest, self.count) = (Some(page), count);
         Ok(())
     }
 }
 
-fn entry_in(page: &[u8]) -> Option<Entry<'_>> {
-    let (contents, _) = record::read_block(page).ok()?;
-    postcard::from_bytes(contents).ok()
+fn entry_in(page: &[u8; PAGE_BYTES]) -> Option<Entry<'_>> {
+    let number = |at: usize| page.get(at..)?.first_chunk::<4>().map(|bytes| u32::from_le_bytes(*bytes));
+    let end = HEADER + usize::try_from(number(0)?).ok()?;
+    let covered = page.get(..end)?;
+    let is_whole = CRC32.checksum(covered) == number(end)?;
+    is_whole.then_some(Entry { count: number(4)?, lives: number(8)?, gift: &covered[HEADER..] })
 }
 
 #[cfg(test)]
@@ -140,14 +163,14 @@ pub(crate) mod tests {
     }
 
     fn lives(memory: &mut Memory) -> (u32, bool) {
-        let (_, kept) = Store::begin_life(memory).unwrap();
-        (kept.generation.0, kept.given.is_some())
+        let mut store = Store::begin_life(memory).unwrap();
+        (store.generation().0, store.given().is_some())
     }
 
     fn provision(memory: &mut Memory) {
         let frame = Request::give(&testing::provision(1), &testing::keys(), None).unwrap();
         let Ok(Request::Give(gift)) = Request::read(&frame, None::<&WitnessKeys>) else { panic!() };
-        let (mut store, _) = Store::begin_life(memory).unwrap();
+        let mut store = Store::begin_life(memory).unwrap();
         store.keep(gift).unwrap();
     }
 
@@ -174,10 +197,10 @@ pub(crate) mod tests {
             let mut newest = 1;
             for torn_after in cuts {
                 memory.torn_after = torn_after;
-                if let Ok((_, kept)) = Store::begin_life(&mut memory) {
-                    prop_assert!(kept.generation.0 > newest);
-                    prop_assert!(kept.given.is_some());
-                    newest = kept.generation.0;
+                if let Ok(mut store) = Store::begin_life(&mut memory) {
+                    prop_assert!(store.generation().0 > newest);
+                    prop_assert!(store.given().is_some());
+                    newest = store.generation().0;
                 }
             }
         }

@@ -100,11 +100,27 @@ impl Witness {
             return Passage::Ours;
         }
         let from = self.hosts.iter().position(|host| host.id == header.sender);
-        // What a later version says cannot be read here, and need not be, to be passed on.
-        if let (Some(from), Ok(message)) = (from, Message::decode(body)) {
-            self.take_in(now, side, from, &header, &message, journal);
+        if let Some(from) = from {
+            self.read(now, side, from, &header, body, journal);
         }
         Passage::Forward
+    }
+
+    // Apart, since neither message nor the work of a check leave room for the other on a small stack.
+    #[inline(never)]
+    fn read(
+        &mut self,
+        now: Instant,
+        side: Side,
+        from: usize,
+        header: &Header,
+        body: &[u8],
+        journal: &mut Journal<'_>,
+    ) {
+        // What a later version says cannot be read here, and need not be, to be passed on.
+        if let Ok(message) = Message::decode(body) {
+            self.take_in(now, side, from, header, &message, journal);
+        }
     }
 
     fn take_in(

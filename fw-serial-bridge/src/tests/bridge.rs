@@ -11,6 +11,7 @@ use std::vec::Vec;
 
 use crate::bridge::Bridge;
 use crate::journal;
+use crate::store::Store;
 use crate::store::tests::Memory;
 use crate::testing::{self, Rig, millis};
 
@@ -35,7 +36,10 @@ impl Cable {
     }
 
     fn start(&mut self) -> Bridge<'_, &mut Memory> {
-        Bridge::start(&mut self.pages, &mut self.memory, StartCause::PowerOn, at(0)).unwrap()
+        let store = Store::begin_life(&mut self.pages).unwrap();
+        let mut bridge = Bridge::new(store, &mut self.memory, at(0));
+        bridge.begin(at(0), StartCause::PowerOn);
+        bridge
     }
 }
 
