@@ -4,13 +4,13 @@
 use heapless::Vec;
 
 use super::Node;
-use crate::config::Quorum;
+use crate::config::{MemberKind, Quorum};
 use crate::effect::{Effect, Effects, Work};
 use crate::fencing::{Attempt, Fence, FenceCause, FenceReport, Untold};
 use crate::ids::{Generation, MemberIndex};
 use crate::input::Outcome;
 use crate::limits::MAX_FENCE_REPORTS;
-use crate::member::Presence;
+use crate::member::{Member, Presence};
 use crate::message::{GroupState, Message, Phase};
 use crate::notice::Notice;
 use crate::planted::{Bug, planted};
@@ -91,11 +91,14 @@ impl Node {
         let wanted = policy.fencing
             && policy.quorum == Quorum::Off
             && policy.fence_delay > Duration::ZERO
-            && self.members.len() == 2;
+            && self.members.iter().filter(|member| member.kind == MemberKind::Node).count() == 2;
         if !wanted || self.phase != Phase::Active || !self.has_something() {
             return;
         }
-        let dead = self.others().find(|(_, member)| member.presence == Presence::Dead);
+        let is_dead = |(_, member): &(MemberIndex, &Member)| {
+            member.kind == MemberKind::Node && member.presence == Presence::Dead
+        };
+        let dead = self.others().find(is_dead);
         if let Some((at, _)) = dead {
             self.fence_if_due(now, at, FenceCause::Defence, effects);
         }

@@ -4,10 +4,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::Node;
+use crate::config::MemberKind;
 use crate::effect::{Effect, Effects};
 use crate::group::Activity;
 use crate::ids::{GroupIndex, MemberIndex, Sequence};
 use crate::maintenance::Maintenance;
+use crate::member::Member;
 use crate::message::Phase;
 use crate::notice::Notice;
 use crate::planted::{Bug, planted};
@@ -55,9 +57,10 @@ impl Node {
         Some(count)
     }
 
-    /// Whether every member that is alive in both directions knows of the present count.
+    /// Whether every node that is alive in both directions knows of the present count. A witness knows of none.
     pub(super) fn maintenance_is_known(&self) -> bool {
-        self.others().all(|(_, member)| !member.hears_us() || member.maintenance >= self.care.count)
+        let concerns = |member: &Member| member.kind == MemberKind::Node && member.hears_us();
+        self.others().all(|(_, member)| !concerns(member) || member.maintenance >= self.care.count)
     }
 
     /// The highest count that anybody knows of is the cluster's.
@@ -157,6 +160,8 @@ impl Node {
 
     /// Whether nobody else relies on our watchdog any more, since everybody has heard from us that maintenance is on.
     pub(super) fn others_know_of_maintenance(&self) -> bool {
-        self.in_maintenance() && self.others().all(|(_, member)| member.knows_maintenance == self.care.count)
+        let relies = |(_, member): &(MemberIndex, &Member)| member.kind == MemberKind::Node;
+        self.in_maintenance()
+            && self.others().filter(relies).all(|(_, member)| member.knows_maintenance == self.care.count)
     }
 }

@@ -8,6 +8,7 @@ mod recovery;
 mod reload;
 mod swarm;
 mod three;
+mod weather;
 mod witness;
 mod world;
 

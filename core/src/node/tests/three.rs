@@ -6,7 +6,8 @@ use std::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::world::{self, DEADTIME, INITDEAD, KEEPALIVE, LINKS, Setting, Weather, World, cases};
+use super::weather::Weather;
+use super::world::{self, DEADTIME, INITDEAD, KEEPALIVE, LINKS, Setting, World, cases};
 use crate::config::Quorum;
 use crate::input::{Command, Scope};
 use crate::message::{GroupState, Phase};

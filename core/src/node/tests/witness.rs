@@ -3,7 +3,8 @@
 
 use super::world::{DEADTIME, KEEPALIVE, Setting, World};
 use crate::config::Quorum;
-use crate::effect::FenceAnswer;
+use crate::effect::{Answer, FenceAnswer};
+use crate::fencing::FenceCause;
 use crate::ids::{Epoch, Generation, JobId, NodeId};
 use crate::input::{Command, Input, Scope};
 use crate::member::Presence;
@@ -272,4 +273,34 @@ fn a_witness_that_restarted_proves_nothing() {
     assert!(world.owners(0).is_empty());
     assert!(world.said(1, |notice| matches!(notice, Notice::WitnessWatchesNot(_))));
     assert_eq!(world.state(1, 0), crate::message::GroupState::Claiming);
+}
+
+/// The witness knows of no maintenance, and is not waited for.
+#[test]
+fn maintenance_is_a_matter_of_the_nodes() {
+    let mut world = started();
+    world.order(0, 1, Command::Maintenance(true));
+    world.run(3 * KEEPALIVE);
+    assert_eq!(world.answers.get(&1), Some(&Answer::Done));
+    world.order(0, 2, Command::Leave);
+    world.run(2 * DEADTIME);
+    assert!(world.hosts[0].node.is_none() && world.hosts[0].runs[0], "it left its services running");
+    assert_eq!(world.asks[0].watch, Some(Watch::Release));
+}
+
+/// As without a witness: who runs something fences first, whoever is asked to do it.
+#[test]
+fn a_holder_defends_itself_beside_a_witness() {
+    let setting = Setting { fencing: true, fence_delay: 5_000, quorum: Quorum::Off, ..setting() };
+    let mut world = World::new(&setting);
+    world.word = Some(word());
+    (0..3).for_each(|host| world.boot(host));
+    world.run(2 * DEADTIME);
+    assert_eq!(world.owners(0), [0]);
+    world.cut(0, 1);
+    world.cut(1, 0);
+    let defends = |world: &World| {
+        world.said(0, |notice| matches!(notice, Notice::Fencing { cause: FenceCause::Defence, .. }))
+    };
+    world.run_for(2 * DEADTIME, defends).expect("it fences at once");
 }

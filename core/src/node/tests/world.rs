@@ -6,6 +6,7 @@ use std::vec::Vec;
 
 use proptest::prelude::ProptestConfig;
 
+use super::weather::Weather;
 use crate::config::{Config, Intervals, MemberKind, Parts, Policy, Quorum, Recovery, StopFailure};
 use crate::effect::{Answer, Effect, Effects, FenceAnswer, Work};
 use crate::frame::{Bytes, Header, MAX_HEADER};
@@ -89,30 +90,6 @@ pub(super) struct World {
     /// What each host last asked of it.
     pub(super) asks: Vec<Asks>,
     pub(super) fence_answers: Vec<(usize, JobId, FenceAnswer)>,
-}
-
-/// What the cables do to frames besides being cut.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Weather {
-    /// Percent of the frames that the first link loses.
-    pub(super) loss: u64,
-    /// Percent of the frames that come twice.
-    pub(super) twice: u64,
-    /// The longest delay beyond the usual, in milliseconds: frames overtake each other.
-    pub(super) delay: u64,
-    /// The state of the dice.
-    pub(super) dice: u64,
-}
-
-impl Weather {
-    /// A number below `sides`: xorshift, so that a case can be repeated.
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.dice |= 1;
-        self.dice ^= self.dice << 13;
-        self.dice ^= self.dice >> 7;
-        self.dice ^= self.dice << 17;
-        (self.dice >> 16) % sides.max(1)
-    }
 }
 
 #[derive(Clone)]
@@ -546,6 +523,7 @@ impl World {
             return Bytes::from_slice(frame).expect("it was a frame");
         };
         message.witness = Some(word);
+        message.maintenance = Maintenance::default();
         seal(&header, &message)
     }
 
