@@ -44,7 +44,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Failur
         process::run(counted(&["--no-report", "--package"]).args(tests))?;
     }
     let seeds = options.seeds.to_string();
-    process::run(counted(&["run", "--no-report", "--package", "heartline-sim", "--", "--seeds"]).arg(&seeds))?;
+    process::run(
+        counted(&["run", "--no-report", "--package", "heartline-sim", "--", "--seeds"]).arg(&seeds),
+    )?;
     let report = workspace.target.join("coverage.lcov");
     let mut write = counted(&["report", "--lcov", "--output-path"]);
     process::run(write.arg(&report))?;

@@ -127,7 +127,10 @@ pub(super) fn confirm_down(name: &str, yes: bool, socket: &Path) -> Output {
     if !yes {
         show_text(&warning(&node));
         if !std::io::stdin().is_terminal() {
-            return Output::bad(1, "Nobody can be asked here, since this is no terminal. If it is certain that the node is down, add --yes. Nothing was changed.\n");
+            return Output::bad(
+                1,
+                "Nobody can be asked here, since this is no terminal. If it is certain that the node is down, add --yes. Nothing was changed.\n",
+            );
         }
         if !confirms(&node, &mut std::io::stdin().lock()) {
             return Output::bad(1, "Nothing was changed.\n");

@@ -123,6 +123,7 @@ pub(super) fn recorded_cluster() -> Snapshot {
         ipfail: false,
         quorum: None,
         watchdog: None,
+        witness: None,
         parameters: BTreeMap::from(
             [
                 ("deadtime", "1200ms"),

@@ -1,6 +1,7 @@
 //! `heartline status` for people: what needs attention, then the nodes and their links, then the groups.
 
 mod fencing;
+mod witness;
 
 use std::fmt::Write as _;
 use std::io::IsTerminal;
@@ -64,6 +65,9 @@ pub fn render_status(snapshot: &Snapshot, palette: Palette) -> String {
         let header = ["GROUP", "RUNS ON", "PREFERS", "HERE", "ELSEWHERE"];
         let rows = snapshot.groups.iter().flat_map(|group| group_rows(group, &snapshot.nodes));
         table(&mut text, header, rows, palette);
+    }
+    if let Some(shown) = &snapshot.witness {
+        witness::render(&mut text, shown, palette);
     }
     fencing::render(&mut text, &snapshot.fencing, palette);
     text

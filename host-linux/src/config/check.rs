@@ -4,6 +4,7 @@
 mod fencing;
 mod monitoring;
 mod protection;
+mod witness;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,7 @@ pub fn check(directory: &Path, environment: &dyn System) -> Vec<Diagnostic> {
         advice.on_fencing();
         advice.on_quorum();
         advice.on_watchdog();
+        advice.on_witness();
         advice.on_resources();
         advice.on_event_scripts();
         advice.on_monitoring();
@@ -130,7 +132,6 @@ impl Advice<'_> {
     fn on_serial_lines(&mut self) {
         let configuration = self.configuration();
         let frame_bytes = 64 + 8 * configuration.nodes.len() + 6 * configuration.groups.len();
-        let frame_bits = 10 * frame_bytes as u128;
         let keepalive = configuration.times.keepalive;
         let consoles = self.system.consoles();
         let whole = self.whole;
@@ -145,12 +146,17 @@ impl Advice<'_> {
                     "remove it from `console=` on the kernel's command line and end its getty",
                 );
             }
+            let with_witness =
+                whole.configuration.witness.as_ref().is_some_and(|witness| witness.device == *device);
+            let bytes = frame_bytes + if with_witness { witness::FRAME_BYTES } else { 0 };
             // Heartbeats may fill half of the line; the rest is for those sent at once.
-            if frame_bits * 2000 >= u128::from(*baud) * keepalive.as_millis() {
-                let message = format!(
-                    "a heartbeat of {frame_bytes} bytes every {} does not fit twice into {baud} baud",
-                    show(keepalive)
-                );
+            if 10 * bytes as u128 * 2000 >= u128::from(*baud) * keepalive.as_millis() {
+                let what = match with_witness {
+                    true => format!("heartbeats of the other node and the witness, {bytes} bytes,"),
+                    false => format!("a heartbeat of {bytes} bytes"),
+                };
+                let fits = if with_witness { "do not fit" } else { "does not fit" };
+                let message = format!("{what} every {} {fits} twice into {baud} baud", show(keepalive));
                 self.warn(*place, message, "raise `baud` above this line, or keepalive");
             }
         }

@@ -9,6 +9,7 @@ use super::diagnostics::Severity;
 use super::ha_cf::HaCf;
 use super::model::Times;
 use super::source::Span;
+use super::witness;
 
 /// The most members.
 pub(super) const NODES_MAX: usize = 16;
@@ -23,13 +24,15 @@ pub(super) fn check(ha_cf: &mut HaCf<'_>) -> Times {
     check_media(ha_cf);
     check_nodes(ha_cf);
     let times = check_times(ha_cf);
+    witness::check(ha_cf, &times);
     check_failback(ha_cf);
     check_logging(ha_cf);
     times
 }
 
 fn check_media(ha_cf: &mut HaCf<'_>) {
-    let directives = ["serial", "bcast", "udp", "mcast", "mcast6", "ucast", "ucast6", "rds", "tipc"];
+    let directives =
+        ["serial", "witness", "bcast", "udp", "mcast", "mcast6", "ucast", "ucast6", "rds", "tipc"];
     if !ha_cf.media.is_empty() || ha_cf.any_refused(&directives) {
         return;
     }

@@ -3,7 +3,7 @@
 use super::ha_cf::{self, HaCf};
 use super::source::{Finding, Word};
 use super::values::{parse_boolean, parse_time, parse_whole};
-use super::{media, monitoring, programs};
+use super::{media, monitoring, programs, witness};
 
 /// A directive of `ha.cf`.
 #[derive(Debug)]
@@ -243,7 +243,7 @@ pub const DIRECTIVES: &[Directive] = &[
     directive(
         "quorum",
         Some("off"),
-        "who may run resources when nodes lose each other: off or majority",
+        "who may run resources when nodes lose each other: off, majority or witness",
         Value(ha_cf::quorum),
     ),
     directive(
@@ -279,6 +279,18 @@ pub const DIRECTIVES: &[Directive] = &[
     directive("deadping", None, "dead time of ping nodes", Value(ha_cf::deadping)),
     directive("udpport", None, "UDP port of bcast and ucast", Value(media::udpport)),
     directive("serial", None, "serial devices to send heartbeats over", List(media::serial)),
+    directive(
+        "witness",
+        None,
+        "witness in the null-modem cable: name, `serial`, device",
+        Line(witness::witness),
+    ),
+    directive(
+        "witness_watchdog",
+        None,
+        "silence after which the witness resets this host",
+        Value(witness::witness_watchdog),
+    ),
     directive("bcast", None, "interfaces to broadcast heartbeats on", List(media::bcast)),
     directive("udp", None, "old name of bcast", List(media::udp)),
     directive("ucast", None, "interface and address of one peer", Line(media::ucast)),

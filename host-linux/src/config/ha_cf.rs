@@ -11,6 +11,7 @@ use super::diagnostics::Diagnostics;
 use super::directives::{self, DIRECTIVES, Directive, Outcome, Treatment, WHY_NOT_PACEMAKER};
 use super::model::{
     FenceDevice, Logging, Medium, Notify, OperationLimits, PingNode, Quorum, RespawnClient, StopFailure,
+    Witness,
 };
 use super::monitoring::Monitoring;
 use super::source::{Finding, Line, SourceFile, Span, Word, count, words};
@@ -36,6 +37,10 @@ pub(super) struct HaCf<'a> {
     pub(super) parameters: Vec<(String, String)>,
     pub(super) cluster: String,
     pub(super) nodes: Vec<(String, Span)>,
+    pub(super) witness: Option<(Witness, Span)>,
+    pub(super) witness_watchdog: Option<Duration>,
+    /// The witnesses that fence.
+    pub(super) witness_fences: Vec<(String, Span)>,
     pub(super) keepalive: Option<Duration>,
     pub(super) deadtime: Option<Duration>,
     pub(super) warntime: Option<Duration>,
@@ -84,6 +89,9 @@ impl<'a> HaCf<'a> {
             parameters: defaults.chain([("udpport".to_owned(), udp_port.to_string())]).collect(),
             cluster: "linux-ha".to_owned(),
             nodes: Vec::new(),
+            witness: None,
+            witness_watchdog: None,
+            witness_fences: Vec::new(),
             keepalive: None,
             deadtime: None,
             warntime: None,
@@ -282,13 +290,19 @@ pub(super) fn cluster(ha_cf: &mut HaCf<'_>, word: Word<'_>) -> Outcome {
     Ok(())
 }
 
-pub(super) fn node(ha_cf: &mut HaCf<'_>, word: Word<'_>) -> Outcome {
+/// A member's name in lower case, or the finding about it.
+pub(super) fn node_name(word: Word<'_>) -> Result<String, Finding> {
     let name = word.text.to_lowercase();
     let is_name_character = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if !name.chars().all(is_name_character) || name.len() > NODE_NAME_BYTES_MAX {
         let message = format!("bad node name `{}`", word.text);
         return Err(word.finding(message, "use the host's name (`uname -n`): letters, digits, `.`, `-`, `_`"));
     }
+    Ok(name)
+}
+
+pub(super) fn node(ha_cf: &mut HaCf<'_>, word: Word<'_>) -> Outcome {
+    let name = node_name(word)?;
     if let Some((_, first)) = ha_cf.nodes.iter().find(|(known, _)| *known == name) {
         let message = format!("node `{name}` is listed already in line {}", first.line);
         ha_cf.warn(word.span, message, "remove one of the two; it counts once");
@@ -307,7 +321,7 @@ fn time(word: Word<'_>) -> Result<Duration, Finding> {
         .ok_or_else(|| word.finding(format!("`{}` is not a time of at most a day", word.text), TIME_REMEDY))
 }
 
-fn positive_time(word: Word<'_>) -> Result<Duration, Finding> {
+pub(super) fn positive_time(word: Word<'_>) -> Result<Duration, Finding> {
     let time = time(word)?;
     if time.is_zero() {
         return Err(word.finding(format!("the time `{}` is less than a millisecond", word.text), TIME_REMEDY));
@@ -386,12 +400,11 @@ pub(super) fn quorum(ha_cf: &mut HaCf<'_>, word: Word<'_>) -> Outcome {
     ha_cf.quorum = match word.text {
         "off" => Quorum::Off,
         "majority" => Quorum::Majority,
-        "witness" => {
-            let message = "no witness device is supported yet that could have a vote beside two nodes";
-            return Err(word
-                .finding(message, "write `off` and configure fencing, or add a third node for `majority`"));
+        "witness" => Quorum::Witness,
+        other => {
+            let message = format!("bad value `{other}`");
+            return Err(word.finding(message, "write `off`, `majority` or `witness`"));
         }
-        other => return Err(word.finding(format!("bad value `{other}`"), "write `off` or `majority`")),
     };
     Ok(())
 }

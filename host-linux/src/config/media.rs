@@ -259,6 +259,10 @@ fn add(ha_cf: &mut HaCf<'_>, medium: Medium, word: Word<'_>) -> Outcome {
         _ => *known == medium,
     };
     if let Some((_, first)) = ha_cf.media.iter().find(|(known, _)| same(known)) {
+        let witness = ha_cf.witness.as_ref().map(|(witness, _)| &witness.device);
+        if matches!(&medium, Medium::Serial { device, .. } if Some(device) == witness) {
+            return Ok(());
+        }
         let message = format!("this medium is listed already in line {}", first.line);
         ha_cf.warn(word.span, message, "remove one of the two; it counts once");
         return Ok(());

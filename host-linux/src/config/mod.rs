@@ -24,6 +24,7 @@ mod resource_words;
 mod source;
 pub mod system;
 mod values;
+mod witness;
 
 #[cfg(test)]
 mod fake_system;

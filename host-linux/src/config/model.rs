@@ -18,6 +18,10 @@ pub struct Configuration {
     pub this_node: String,
     /// All cluster members in lower case, each once, in the order of `ha.cf` (`cl_status listnodes` reverses it).
     pub nodes: Vec<String>,
+    /// `witness`: the third member, in the null-modem cable.
+    pub witness: Option<Witness>,
+    /// `witness_watchdog`: the silence after which the witness resets this host.
+    pub witness_watchdog: Option<Duration>,
     /// The intervals.
     pub times: Times,
     /// The heartbeat media in the order of `ha.cf`; the index is the link number.
@@ -70,6 +74,20 @@ impl Configuration {
     pub fn others(&self) -> Vec<String> {
         self.nodes.iter().filter(|node| **node != self.this_node).cloned().collect()
     }
+
+    /// The names of all members: the nodes, and the witness if there is one.
+    pub fn members(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().chain(self.witness.as_ref().map(|witness| &witness.name)).map(String::as_str)
+    }
+}
+
+/// The witness in the null-modem cable of the two nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witness {
+    /// Its name in lower case.
+    pub name: String,
+    /// The serial device that it is at; also one of the media.
+    pub device: PathBuf,
 }
 
 /// The intervals of `ha.cf`, rounded to whole milliseconds as in the original.
@@ -203,6 +221,8 @@ pub enum Quorum {
     Off,
     /// The part with more than half of all nodes.
     Majority,
+    /// As a majority, and with the vote of the witness for every takeover.
+    Witness,
 }
 
 /// Time limits of one call of one resource agent.
@@ -236,7 +256,7 @@ pub struct Logging {
 /// One `stonith` or `stonith_host` line that applies on this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FenceDevice {
-    /// The plugin type (`external/ipmi`, `apcmaster`, `fence_ipmilan`).
+    /// The plugin type (`external/ipmi`, `apcmaster`, `fence_ipmilan`), or `dongle`.
     pub kind: String,
     /// Where its parameters are.
     pub parameters: FenceParameters,
@@ -249,6 +269,8 @@ pub enum FenceParameters {
     File(PathBuf),
     /// `stonith_host HOST TYPE PARAMS`: in the line itself.
     Inline(String),
+    /// `stonith_host HOST dongle NAME`: no program, but the witness of this name.
+    Witness(String),
 }
 
 /// One `respawn` or `failfast` line.

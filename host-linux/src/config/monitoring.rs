@@ -150,7 +150,8 @@ pub(super) fn restarts(ha_cf: &mut HaCf<'_>, argument: Word<'_>) -> Outcome {
             Ok(())
         }
         (Some(_), None, _) => {
-            let message = format!("bad value `{}`: the second word is no time of 1 ms to a day", argument.text);
+            let message =
+                format!("bad value `{}`: the second word is no time of 1 ms to a day", argument.text);
             Err(argument.finding(message, expected))
         }
         _ => Err(argument.finding(format!("bad value `{}`", argument.text), expected)),

@@ -7,6 +7,7 @@ use super::ha_cf::HaCf;
 use super::model::{FenceDevice, FenceParameters, Notify, NotifyLevel, RespawnClient};
 use super::source::{Finding, Word, is_blank, words};
 use super::system::System;
+use super::witness;
 
 pub(super) fn stonith(ha_cf: &mut HaCf<'_>, line: Word<'_>) -> Outcome {
     const USAGE: &str = "write `stonith TYPE PARAMETERFILE`";
@@ -15,6 +16,9 @@ pub(super) fn stonith(ha_cf: &mut HaCf<'_>, line: Word<'_>) -> Outcome {
         return Err(line.finding("a fencing device is given by a type and a parameter file", USAGE));
     };
     check_kind(*kind)?;
+    if kind.text == witness::DONGLE {
+        return Err(kind.finding("a witness needs no parameter file", "write `stonith_host * dongle NAME`"));
+    }
     ha_cf.system.read_file(Path::new(file.text)).map_err(|error| {
         let message = format!("cannot read the fencing parameters `{}`: {error}", file.text);
         file.finding(message, "create the file in the format of the fencing plugin, mode 600")
@@ -38,6 +42,9 @@ pub(super) fn stonith_host(ha_cf: &mut HaCf<'_>, line: Word<'_>) -> Outcome {
         return Err(line.finding("`stonith_host` lacks its TYPE or PARAMETERS", USAGE));
     };
     check_kind(*kind)?;
+    if kind.text == witness::DONGLE {
+        return witness::fence_device(ha_cf, &rest[1..]);
+    }
     let skipped = usize::try_from(first.span.column - line.span.column).unwrap_or(usize::MAX);
     let parameters = line.text.chars().skip(skipped).collect();
     ha_cf

@@ -101,6 +101,8 @@ fn finish(ha_cf: HaCf<'_>, times: Times, directory: &Path) -> (Configuration, Pl
         cluster: ha_cf.cluster,
         this_node: ha_cf.this_node.to_owned(),
         nodes: ha_cf.nodes.into_iter().map(|(node, _)| node).collect(),
+        witness: ha_cf.witness.map(|(witness, _)| witness),
+        witness_watchdog: ha_cf.witness_watchdog,
         times,
         media,
         pings: ha_cf.pings.into_iter().map(|(ping, _)| ping).collect(),

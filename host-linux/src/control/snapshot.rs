@@ -1,9 +1,15 @@
 //! The state of the cluster as it is told to commands: plain data, and the words for it. Who fills it in is the daemon.
 
+mod witness;
+
 use std::collections::BTreeMap;
 
 use heartline_core::{health, message};
 use serde::{Deserialize, Serialize};
+
+pub use witness::{
+    Witness, WitnessCounters, WitnessDeed, WitnessHost, WitnessReset, WitnessVote, WitnessWatch,
+};
 
 use crate::fence::history;
 
@@ -40,6 +46,9 @@ pub struct Snapshot {
     pub quorum: Option<Quorum>,
     /// This node's hardware watchdog; absent where `ha.cf` names none.
     pub watchdog: Option<Watchdog>,
+    /// The witness in the null-modem cable; absent where `ha.cf` names none.
+    #[serde(default)]
+    pub witness: Option<Witness>,
     /// The directives of `ha.cf` as written, with the defaults of the rest.
     pub parameters: BTreeMap<String, String>,
     /// What an administrator should look after, most urgent first; one sentence each.

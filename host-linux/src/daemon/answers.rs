@@ -1,5 +1,6 @@
 //! What an order came to, in words, where the core's answer alone does not tell.
 
+use heartline_core::config::MemberKind;
 use heartline_core::ids::{GroupIndex, MemberIndex};
 use heartline_core::maintenance::Maintenance;
 use heartline_core::member::Presence;
@@ -38,7 +39,14 @@ impl Daemon {
     /// Who has not heard what was said just now.
     fn not_there(&self) -> Vec<&str> {
         let there = |at: &MemberIndex| self.node.member(*at).is_some_and(|member| member.hears_us());
-        self.node.config().others().filter(|at| !there(at)).map(|at| self.names.member(at)).collect()
+        let is_node = |at: &MemberIndex| self.node.config().kind(*at) == MemberKind::Node;
+        self.node
+            .config()
+            .others()
+            .filter(is_node)
+            .filter(|at| !there(at))
+            .map(|at| self.names.member(at))
+            .collect()
     }
 
     fn confirmed(&self, node: &str, groups: &[GroupIndex]) -> String {

@@ -22,7 +22,7 @@ pub enum Unfit {
 /// # Errors
 /// [`Unfit`] where the core has a rule that the readers do not know.
 pub fn core_config(configuration: &Configuration) -> Result<(Config, KeyRing), Unfit> {
-    let nodes: Vec<&str> = configuration.nodes.iter().map(String::as_str).collect();
+    let members: Vec<&str> = configuration.members().collect();
     let texts: Vec<String> = configuration.groups.iter().map(resources_text).collect();
     let groups: Vec<(&str, &str)> = configuration
         .groups
@@ -39,7 +39,7 @@ pub fn core_config(configuration: &Configuration) -> Result<(Config, KeyRing), U
     let times = &configuration.times;
     let config = Config::new(&Parts {
         cluster: &configuration.cluster,
-        nodes: &nodes,
+        nodes: &members,
         this: &configuration.this_node,
         groups: &groups,
         monitors: &monitors,
@@ -61,18 +61,23 @@ pub fn core_config(configuration: &Configuration) -> Result<(Config, KeyRing), U
             quorum: match configuration.quorum {
                 config::Quorum::Off => Quorum::Off,
                 config::Quorum::Majority => Quorum::Majority,
+                config::Quorum::Witness => Quorum::Witness,
             },
             ping_decides: configuration.ipfail,
+            witness_watchdog: configuration.witness_watchdog.map(span),
             recovery: Recovery { restarts: *restarts, window: span(*window) },
-            ..Policy::default()
         },
         links: configuration.media.len(),
         pings: configuration.pings.len(),
     })?;
+    let config = match &configuration.witness {
+        Some(witness) => config.with_witness(&witness.name)?,
+        None => config,
+    };
     Ok((config, key_ring(configuration)?))
 }
 
-fn key_ring(configuration: &Configuration) -> Result<KeyRing, KeyError> {
+pub(crate) fn key_ring(configuration: &Configuration) -> Result<KeyRing, KeyError> {
     let mut keys = Vec::new();
     for key in &configuration.keys.keys {
         let method = match key.method {

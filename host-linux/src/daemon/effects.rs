@@ -7,6 +7,7 @@ use heartline_core::effect::{Answer, Effect, Work};
 use heartline_core::frame::Bytes;
 use heartline_core::ids::{GroupIndex, JobId};
 use heartline_core::input::{JobFailure, Outcome};
+use heartline_core::member::Presence;
 use heartline_core::message::GroupState;
 use heartline_core::notice::Notice;
 use heartline_core::{Effects, Input};
@@ -18,7 +19,7 @@ use super::status::LastError;
 use crate::clock;
 use crate::control::{self, Reply};
 use crate::durable;
-use crate::fence;
+use crate::fence::{self, ForWitness};
 use crate::log::{Level, render};
 use crate::media::{MediaEvent, MediaSource};
 use crate::resources::{self, Operation, Severity};
@@ -92,8 +93,9 @@ impl Daemon {
             Effect::Run { job, work } => self.run_job(job, work, now),
             Effect::Cancel(job) => self.runner.cancel(job.0, now),
             Effect::Announce(group) => self.announce(group, now),
-            // Nobody here asks for it.
-            Effect::WitnessFence { .. } => {}
+            Effect::WitnessFence { job, answer } => {
+                self.fencer.witness_answered(job.0, render::fence_answer(answer), now);
+            }
             Effect::Answer { id, answer } => self.answer(id.0, answer),
             Effect::Notice(notice) => self.say(&notice, now),
             Effect::Reboot(group) => {
@@ -139,12 +141,25 @@ impl Daemon {
             self.forget_error(*group);
         }
         self.record_fence(notice);
+        self.alarm_for_witness(notice);
         if matches!(notice, Notice::Refused { .. }) && !self.configuration.logging.log_badpack {
             return;
         }
         let (level, text) = render::render(notice, &self.names);
         self.log.write(level, &text);
         self.programs.hear(notice, (level, &text), &self.names, now);
+    }
+
+    /// A witness that is lost moves nothing, and is missed when something else fails.
+    fn alarm_for_witness(&mut self, notice: &Notice) {
+        let Some(witness) = self.node.config().witness() else { return };
+        let name = self.names.member(witness);
+        if matches!(notice, Notice::MemberDead { member, .. } if *member == witness) {
+            let text = format!(
+                "Witness {name} is lost: nothing moves for that, but it does not vote, watch or fence until it is back"
+            );
+            self.log.write(Level::Error, &text);
+        }
     }
 
     /// The last error is over, unless it is one of the failures that are shown until a clean-up.
@@ -249,6 +264,7 @@ impl Daemon {
                     ended.push((job, resource_outcome(&outcome)));
                 }
             }
+            self.ask_witness(now);
             let fences: Vec<_> = self.fencer.completed().collect();
             let news = self.watchdog.news();
             if let Some(timeout) = news {
@@ -268,6 +284,25 @@ impl Daemon {
             }
         }
         self.carry_out(now);
+    }
+
+    /// A witness that is not there is not waited for: the next device may do it.
+    fn ask_witness(&mut self, now: Instant) {
+        for request in self.fencer.for_witness() {
+            match request {
+                ForWitness::Withdraw { job } => self.step(Input::FenceWithdrawn(JobId(job))),
+                ForWitness::Reset { job, host } => {
+                    let witness = self.node.config().witness().and_then(|at| self.node.member(at));
+                    let is_heard = witness.is_some_and(|member| member.presence() == Presence::Alive);
+                    match self.names.member_index(&host).filter(|_| is_heard) {
+                        Some(target) => self.step(Input::FenceByWitness { job: JobId(job), target }),
+                        None => {
+                            self.fencer.witness_answered(job, Err("it is not heard".to_owned()), now);
+                        }
+                    }
+                }
+            }
+        }
     }
 
     fn group_of(&self, job: JobId) -> Option<usize> {

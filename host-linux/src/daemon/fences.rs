@@ -6,6 +6,7 @@ use heartline_core::fencing::FenceCause;
 use heartline_core::ids::MemberIndex;
 use heartline_core::notice::Notice;
 use heartline_core::time;
+use heartline_core::witness::ResetCause;
 
 use super::Daemon;
 use crate::clock;
@@ -56,6 +57,16 @@ impl Daemon {
                 let victim = self.names.member(member).to_owned();
                 self.fences.history.belie(&victim, &this)
             }
+            Notice::ResetByWitness { member, witness, cause, ago } => {
+                let victim = self.names.member(member).to_owned();
+                let life = self.node.member(member).and_then(heartline_core::member::Member::generation);
+                let entry = self.reset_by_witness(victim, witness, cause, ago, life.map_or(0, |life| life.0));
+                self.fences.history.add(entry)
+            }
+            Notice::WasResetByWitness { witness, cause, life, ago } => {
+                let entry = self.reset_by_witness(this, witness, cause, ago, life);
+                self.fences.history.add(entry)
+            }
             Notice::WasFenced { by, cause, life, ago, took, silence, device } => {
                 let entry = Entry {
                     time: seconds(now - Duration::from_millis(ago.millis())),
@@ -73,6 +84,26 @@ impl Daemon {
         };
         if let Err(error) = kept {
             self.log.write(Level::Error, &format!("Cannot record what was fenced: {error}"));
+        }
+    }
+
+    fn reset_by_witness(
+        &self,
+        victim: String,
+        witness: MemberIndex,
+        cause: ResetCause,
+        ago: time::Duration,
+        generation: u32,
+    ) -> Entry {
+        Entry {
+            time: seconds(clock::wall() - Duration::from_millis(ago.millis())),
+            victim,
+            by: self.names.member(witness).to_owned(),
+            device: "its reset line".to_owned(),
+            reason: render::reset_reason(cause),
+            took_ms: 0,
+            generation,
+            result: Result::Fenced,
         }
     }
 

@@ -6,6 +6,7 @@ mod attention;
 mod pair;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use std::fmt;
 
 use heartline_core as core;
+use heartline_core::config::MemberKind;
 use heartline_core::ids::{GroupIndex, LinkIndex, MemberIndex, PingIndex};
 use heartline_core::member::{Member, Presence};
 use heartline_core::node::PingState;
@@ -127,12 +129,13 @@ pub(super) fn snapshot(
         nodes: members.chain(pings).collect(),
         groups: groups.filter_map(|(at, group)| view.group(at, group)).collect(),
         media: media.map(|(at, medium)| view.medium(at, medium)).collect(),
-        fencing: extra.fencing.clone(),
+        fencing: Fencing { devices: view.fencing_devices(), ..extra.fencing.clone() },
         rscstatus: holdings(node),
         maintenance: node.in_maintenance(),
         ipfail: configuration.ipfail,
         quorum: view.quorum(),
         watchdog: view.watchdog(),
+        witness: view.witness(),
         parameters: configuration.parameters.iter().cloned().collect(),
         warnings: attention::warnings(&view),
         remarks: attention::remarks(&view),
@@ -293,7 +296,7 @@ impl View<'_> {
     fn quorum(&self) -> Option<Quorum> {
         let config = self.node.config();
         let nodes = config.members().count();
-        (config.policy().quorum == core::config::Quorum::Majority).then(|| Quorum {
+        (config.policy().quorum != core::config::Quorum::Off).then(|| Quorum {
             nodes,
             needed: core::quorum::votes_needed(nodes) + 1,
             held: self.node.has_quorum(),
@@ -314,10 +317,11 @@ impl View<'_> {
         self.now.since(then).millis()
     }
 
-    /// All members but this node with their numbers, in the order of their names.
+    /// All nodes but this one with their numbers, in the order of their names.
     fn others(&self) -> impl Iterator<Item = (MemberIndex, &Member)> {
         let known = |at| Some((at, self.node.member(at)?));
-        self.node.config().others().filter_map(known)
+        let is_node = |(_, member): &(MemberIndex, &Member)| member.kind() == MemberKind::Node;
+        self.node.config().others().filter_map(known).filter(is_node)
     }
 
     /// All groups of this node with their numbers.
@@ -356,6 +360,7 @@ fn holdings(node: &core::Node) -> Holdings {
     let alone = config
         .others()
         .filter_map(|at| node.member(at))
+        .filter(|member| member.kind() == MemberKind::Node)
         .all(|member| matches!(member.presence(), Presence::Dead | Presence::Left));
     let is_local = |group: &GroupIndex| config.preferred(*group) == Some(config.this());
     let runs_here = |group: GroupIndex| {

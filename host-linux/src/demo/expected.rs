@@ -165,6 +165,7 @@ mod tests {
             ipfail: true,
             quorum: None,
             watchdog: None,
+            witness: None,
             parameters: std::collections::BTreeMap::new(),
             warnings: Vec::new(),
         }

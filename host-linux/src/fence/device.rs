@@ -98,6 +98,8 @@ fn stonith(device: &FenceDevice, call: Call<'_>, invocation: &mut Invocation) {
     let mut arguments = vec!["-t".to_owned(), device.kind.clone()];
     match &device.parameters {
         FenceParameters::File(path) => arguments.extend(["-F".to_owned(), path.display().to_string()]),
+        // No program asks a witness.
+        FenceParameters::Witness(_) => {}
         FenceParameters::Inline(line) if line.trim().is_empty() => {}
         FenceParameters::Inline(line) if line.split_whitespace().all(is_named) => {
             let named = line.split_whitespace().filter_map(|parameter| parameter.split_once('='));
@@ -141,6 +143,7 @@ fn is_action(name: &str) -> bool {
 fn agent_parameters(device: &FenceDevice) -> Result<Vec<(String, String)>, DeviceError> {
     let text = match &device.parameters {
         FenceParameters::Inline(line) => line.split_whitespace().collect::<Vec<_>>().join("\n"),
+        FenceParameters::Witness(_) => String::new(),
         FenceParameters::File(path) => fs::read_to_string(path)
             .map_err(|source| DeviceError::Parameters { path: path.clone(), source })?,
     };

@@ -3,16 +3,19 @@
 
 use std::time::{Duration, Instant};
 
+use heartline_core::witness::ReadBack;
 use mio::{Registry, Token};
 
 use super::checks::{Checks, Condition};
 use super::device::{self, Call, Method, READS_OFF};
 use super::remark::Remark;
-use crate::config::FenceDevice;
+use crate::config::{FenceDevice, FenceParameters};
 use crate::resources::{Children, End, Ended, Environment, Invocation, Line, LineText, Stream, failure};
 
 /// How long one call of a device may take.
 const LIMIT: Duration = Duration::from_secs(60);
+/// How long a witness may take to hear the request, to pull the line, and to say so.
+const WITNESS_LIMIT: Duration = Duration::from_secs(30);
 /// How often the power is read after a device said that it is off, and the pause before each further look: some report
 /// what was a moment ago.
 const READINGS: u8 = 5;
@@ -37,6 +40,23 @@ pub enum Outcome {
     Cancelled,
 }
 
+/// What the core is to tell the witness, or not to tell it any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForWitness {
+    /// Reset this host, as part of this job; to be answered by [`Fencer::witness_answered`].
+    Reset {
+        /// The job.
+        job: u32,
+        /// The host.
+        host: String,
+    },
+    /// Nobody waits for the answer any more.
+    Withdraw {
+        /// The job.
+        job: u32,
+    },
+}
+
 /// The fencing jobs of this host. To be used like [`Runner`](crate::resources::Runner): nothing here blocks or reads a
 /// clock, and what came of a call is fetched with `completed` and `remarks`.
 #[derive(Debug)]
@@ -47,6 +67,7 @@ pub struct Fencer {
     checks: Checks,
     jobs: Vec<Job>,
     completed: Vec<(u32, Outcome)>,
+    for_witness: Vec<ForWitness>,
     remarks: Vec<Remark>,
 }
 
@@ -76,6 +97,8 @@ struct Current {
 enum Step {
     /// The device is to do it.
     Fencing,
+    /// The witness was asked to do it, and is not waited for any longer then.
+    AtWitness { until: Instant },
     /// It said that it is done: so many more looks at the host's power.
     Reading { left: u8 },
     /// The next look is due then.
@@ -107,6 +130,7 @@ impl Fencer {
             children: Children::new(registry, first_token, None),
             jobs: Vec::new(),
             completed: Vec::new(),
+            for_witness: Vec::new(),
             remarks: Vec::new(),
         }
     }
@@ -148,6 +172,7 @@ impl Fencer {
         if let Some(known) = self.jobs.iter_mut().find(|known| known.number == job) {
             known.cancelled = true;
             self.children.cancel(job, now);
+            self.give_up_witness(now);
         }
     }
 
@@ -175,7 +200,7 @@ impl Fencer {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         let pauses = self.jobs.iter().filter_map(|job| match job.current.as_ref()?.step {
-            Step::Pausing { until, .. } => Some(until),
+            Step::Pausing { until, .. } | Step::AtWitness { until } => Some(until),
             Step::Fencing | Step::Reading { .. } | Step::PoweringOn => None,
         });
         // While something is fenced no check begins.
@@ -186,6 +211,29 @@ impl Fencer {
     /// The jobs that ended since the last question.
     pub fn completed(&mut self) -> impl Iterator<Item = (u32, Outcome)> + use<> {
         std::mem::take(&mut self.completed).into_iter()
+    }
+
+    /// What the core is to tell the witness since the last question.
+    pub fn for_witness(&mut self) -> impl Iterator<Item = ForWitness> + use<> {
+        std::mem::take(&mut self.for_witness).into_iter()
+    }
+
+    /// The witness has answered what it was asked for this job: what its power sense said, or why it did not do it.
+    pub fn witness_answered(&mut self, job: u32, answer: Result<ReadBack, String>, now: Instant) {
+        let is_asked = |job: &Job| matches!(job.step(), Some(Step::AtWitness { .. }));
+        let Some(index) = self.jobs.iter().position(|known| known.number == job && is_asked(known)) else {
+            return;
+        };
+        match answer {
+            Ok(read_back) => {
+                if read_back == ReadBack::WentOff {
+                    let host = self.jobs[index].host.clone();
+                    self.remarks.push(Remark::PowerWent { host });
+                }
+                self.succeed(index, now);
+            }
+            Err(reason) => self.device_failed(index, reason, now),
+        }
     }
 
     /// What is worth saying since the last question.
@@ -212,7 +260,8 @@ impl Fencer {
         for ended in self.children.take_ended() {
             self.call_ended(&ended, now);
         }
-        let paused_out = |job: &Job| match job.current.as_ref().map(|current| current.step) {
+        self.give_up_witness(now);
+        let paused_out = |job: &Job| match job.step() {
             Some(Step::Pausing { until, left }) if now >= until || job.cancelled => Some((job.number, left)),
             _ => None,
         };
@@ -263,7 +312,9 @@ impl Fencer {
             (Step::Reading { left }, _) => {
                 current.step = Step::Pausing { until: now + PAUSE, left: left - 1 };
             }
-            (Step::Fencing | Step::Pausing { .. }, _) => self.device_failed(index, reason(), now),
+            (Step::Fencing | Step::Pausing { .. } | Step::AtWitness { .. }, _) => {
+                self.device_failed(index, reason(), now)
+            }
         }
     }
 
@@ -282,7 +333,7 @@ impl Fencer {
         let job = &mut self.jobs[index];
         let Some(current) = job.current.as_mut() else { return };
         let call = match current.step {
-            Step::Fencing => Call::Fence(&job.host),
+            Step::Fencing | Step::AtWitness { .. } => Call::Fence(&job.host),
             Step::Reading { .. } | Step::Pausing { .. } => Call::Read(&job.host),
             Step::PoweringOn => Call::PowerOn(&job.host),
         };
@@ -328,6 +379,12 @@ impl Fencer {
             return;
         };
         self.remarks.push(Remark::Resetting { host: job.host.clone(), device: device.kind.clone() });
+        if let FenceParameters::Witness(_) = &device.parameters {
+            let step = Step::AtWitness { until: now + WITNESS_LIMIT };
+            self.for_witness.push(ForWitness::Reset { job: number, host: job.host.clone() });
+            job.current = Some(Current { place, device, method: Method::Reset, step, call: None });
+            return;
+        }
         let (method, unfit) = match device::method(&device) {
             Ok(method) => (method, None),
             Err(error) => (Method::Reset, Some(error.to_string())),
@@ -336,6 +393,23 @@ impl Fencer {
         match unfit {
             None => self.call(index, now),
             Some(reason) => self.device_failed(index, reason, now),
+        }
+    }
+
+    /// Ends what waits for the witness in vain.
+    fn give_up_witness(&mut self, now: Instant) {
+        let vain = |job: &Job| match job.step() {
+            Some(Step::AtWitness { until }) => job.cancelled || now >= until,
+            _ => false,
+        };
+        while let Some(index) = self.jobs.iter().position(vain) {
+            self.for_witness.push(ForWitness::Withdraw { job: self.jobs[index].number });
+            if self.jobs[index].cancelled {
+                self.finish(index, Outcome::Cancelled);
+            } else {
+                let reason = format!("it has not answered within {} s", WITNESS_LIMIT.as_secs());
+                self.device_failed(index, reason, now);
+            }
         }
     }
 
@@ -374,6 +448,10 @@ impl Fencer {
 }
 
 impl Job {
+    fn step(&self) -> Option<Step> {
+        self.current.as_ref().map(|current| current.step)
+    }
+
     fn is_powering_on(&self) -> bool {
         self.current.as_ref().is_some_and(|current| current.step == Step::PoweringOn)
     }

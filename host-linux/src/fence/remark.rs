@@ -19,6 +19,11 @@ pub enum Remark {
         /// The host that was reset.
         host: String,
     },
+    /// The witness saw the host's power go while it pulled the line.
+    PowerWent {
+        /// The host.
+        host: String,
+    },
     /// It failed, or could not be asked.
     NotReset {
         /// The host that was to be reset.
@@ -86,6 +91,7 @@ impl Remark {
         match self {
             Self::Resetting { .. }
             | Self::Reset { .. }
+            | Self::PowerWent { .. }
             | Self::PoweredOn { .. }
             | Self::Checking { .. }
             | Self::Operational { .. }
@@ -102,6 +108,7 @@ impl fmt::Display for Remark {
         match self {
             Self::Resetting { host, device } => write!(f, "Resetting node {host} with [{device}]"),
             Self::Reset { host } => write!(f, "node {host} now reset."),
+            Self::PowerWent { host } => write!(f, "the power of node {host} went, as it was read back."),
             Self::NotReset { host, device, reason } => {
                 write!(f, "Host {host} not reset by [{device}]: {reason}")
             }

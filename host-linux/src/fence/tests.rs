@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use heartline_core::witness::ReadBack;
 use mio::Token;
 
-use super::{Fencer, Outcome};
+use super::{Fencer, ForWitness, Outcome};
 use crate::config::{FenceDevice, FenceParameters};
 use crate::resources::Environment;
 use crate::resources::testing::{Driven, FIRST_TOKEN, Loop, Scripts, open_fifo, wait_for_end};
@@ -278,4 +279,80 @@ fn a_cancelled_fence_is_no_fence() {
     fencer.cancel(3, main.now());
     let (_, outcome) = main.until(&mut fencer, |fencer| fencer.completed().next());
     assert_eq!(outcome, Outcome::Cancelled);
+}
+
+const WITNESS: &str = "dongle";
+
+/// A fencer that has the witness and then a device that works.
+fn fencer_with_witness(main: &Loop, scripts: &Scripts) -> Fencer {
+    scripts.install("bin/stonith", "exit 0");
+    let mut fencer = fencer(main, scripts, &[]);
+    let witness =
+        FenceDevice { kind: WITNESS.to_owned(), parameters: FenceParameters::Witness("cable".to_owned()) };
+    let mut environment = Environment::default();
+    environment.set("PATH", format!("{}:/usr/bin:/bin", scripts.path("bin").display()));
+    let devices = vec![witness, device(&("null", "ha2"))];
+    fencer.configure(devices, vec!["ha2".to_owned()], environment, main.now());
+    fencer
+}
+
+fn asked(fencer: &mut Fencer) -> Vec<ForWitness> {
+    fencer.for_witness().collect()
+}
+
+fn reset(job: u32) -> ForWitness {
+    ForWitness::Reset { job, host: "ha2".to_owned() }
+}
+
+#[test]
+fn the_witness_is_asked_and_its_answer_counts() {
+    let (main, scripts) = (Loop::new(), Scripts::new());
+    let mut fencer = fencer_with_witness(&main, &scripts);
+    fencer.fence(3, "ha2", main.now());
+    assert_eq!(asked(&mut fencer), [reset(3)]);
+    assert_eq!(fencer.completed().next(), None);
+    fencer.witness_answered(4, Ok(ReadBack::WentOff), main.now());
+    assert_eq!(fencer.completed().next(), None, "of another job");
+    fencer.witness_answered(3, Ok(ReadBack::WentOff), main.now());
+    assert_eq!(fencer.completed().next(), Some((3, done(1, WITNESS))));
+    let lines = said(&mut fencer);
+    assert!(lines.iter().any(|line| line == "the power of node ha2 went, as it was read back."), "{lines:?}");
+    assert!(fencer.idle());
+}
+
+#[test]
+fn when_the_witness_refuses_the_next_device_does_it() {
+    let (mut main, scripts) = (Loop::new(), Scripts::new());
+    let mut fencer = fencer_with_witness(&main, &scripts);
+    fencer.fence(3, "ha2", main.now());
+    fencer.witness_answered(3, Err("it refuses: the other host asked first".to_owned()), main.now());
+    let (_, outcome) = main.until(&mut fencer, |fencer| fencer.completed().next());
+    assert_eq!(outcome, done(2, "null"));
+    let lines = said(&mut fencer);
+    let refusal = "Host ha2 not reset by [dongle]: it refuses: the other host asked first";
+    assert!(lines.iter().any(|line| line == refusal), "{lines:?}");
+}
+
+#[test]
+fn a_witness_that_does_not_answer_is_not_waited_for_without_end() {
+    let (mut main, scripts) = (Loop::new(), Scripts::new());
+    let mut fencer = fencer_with_witness(&main, &scripts);
+    let begin = main.now();
+    fencer.fence(3, "ha2", begin);
+    fencer.tick(begin + Duration::from_secs(29));
+    assert_eq!(asked(&mut fencer), [reset(3)]);
+    fencer.tick(begin + Duration::from_secs(31));
+    assert_eq!(asked(&mut fencer), [ForWitness::Withdraw { job: 3 }]);
+    let (_, outcome) = main.until(&mut fencer, |fencer| fencer.completed().next());
+    assert_eq!(outcome, done(2, "null"));
+}
+
+#[test]
+fn a_request_to_the_witness_can_be_cancelled() {
+    let (main, scripts) = (Loop::new(), Scripts::new());
+    let mut fencer = fencer_with_witness(&main, &scripts);
+    fencer.fence(3, "ha2", main.now());
+    fencer.cancel(3, main.now());
+    assert_eq!(asked(&mut fencer), [reset(3), ForWitness::Withdraw { job: 3 }]);
+    assert_eq!(fencer.completed().next(), Some((3, Outcome::Cancelled)));
 }

@@ -25,6 +25,7 @@ pub use fencing::why as fence_reason;
 
 pub use json::json;
 pub use names::Names;
+pub use witness::{deed_words, fence_answer, reset_reason};
 
 /// The log line for a notice, and how grave it is.
 #[must_use]

@@ -108,6 +108,8 @@ mod tests {
             cluster: "linux-ha".into(),
             this_node: "wna".into(),
             nodes: vec!["wna".into(), "wnb".into()],
+            witness: None,
+            witness_watchdog: None,
             times: Times { keepalive, deadtime, warntime, initdead, deadping },
             media: Vec::new(),
             pings: Vec::new(),

@@ -4,7 +4,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 use crate::cli::fake_daemon::recorded_cluster;
-use crate::control::snapshot::{Elsewhere, Fencing, FencingDevice, NodeKind, Quorum, Watchdog};
+use crate::control::snapshot::{
+    Elsewhere, Fencing, FencingDevice, NodeKind, Quorum, Watchdog, Witness, WitnessCounters, WitnessDeed,
+    WitnessHost, WitnessReset, WitnessVote, WitnessWatch,
+};
 use crate::fence::history::{Entry, Result as FenceResult};
 
 #[test]
@@ -175,4 +178,79 @@ fn fence(time: u64) -> Entry {
         generation: 7,
         result,
     }
+}
+
+fn witness() -> Witness {
+    let host = |name: &str, side: &str| WitnessHost {
+        name: name.to_owned(),
+        side: Some(side.to_owned()),
+        heard: true,
+        power: "on".to_owned(),
+        watchdog: WitnessWatch::Armed,
+        watchdog_ms: Some(2_000),
+        reset: None,
+    };
+    let counters = |side: &str, frames| WitnessCounters {
+        side: side.to_owned(),
+        frames,
+        bad_frames: 2,
+        overruns: 0,
+        framing_errors: 1,
+        dropped: 0,
+        longest_silence_ms: 410,
+    };
+    let reset =
+        WitnessReset { generation: 7, reason: "the other node asked for it".to_owned(), ms_ago: 3_200 };
+    let gone = WitnessHost {
+        heard: false,
+        power: "not_sensed".to_owned(),
+        watchdog: WitnessWatch::Off,
+        watchdog_ms: None,
+        reset: Some(reset),
+        ..host("wnb", "b")
+    };
+    let deed = |number, ms_ago, text: &str, acted| WitnessDeed {
+        number,
+        ms_ago,
+        kind: "reset".to_owned(),
+        text: text.to_owned(),
+        acted,
+    };
+    Witness {
+        name: "dongle".to_owned(),
+        device: "/dev/ttyS0".to_owned(),
+        status: NodeStatus::Active,
+        heard_ms_ago: Some(90),
+        hears_us: true,
+        uptime_ms: Some(7_300_000),
+        firmware: Some("0.1.0".to_owned()),
+        provision: Some(1_795_405_912),
+        vote: Some(WitnessVote { epoch: 3, to: "wna".to_owned(), ours: true }),
+        hosts: vec![host("wna", "a"), gone],
+        counters: vec![counters("a", 12_345), counters("b", 99)],
+        deeds: vec![
+            deed(8, 3_300, "it reset wnb, since the other node asked for it", true),
+            deed(9, 3_000, "it gave its vote of epoch 3 to wna", false),
+        ],
+    }
+}
+
+#[test]
+fn the_witness_has_a_table_of_its_own() {
+    let expected = "
+WITNESS  STATUS  HEARD      DEVICE      FIRMWARE  UP   VOTE
+dongle   active  90 ms ago  /dev/ttyS0  0.1.0     2 h  wna (epoch 3)
+  HOST  SIDE  IS HEARD  POWER       WATCHDOG
+  wna   a     yes       on          armed, 2.0 s
+  wnb   b     no        not sensed  off
+    ! reset 3.2 s ago, since the other node asked for it
+  SIDE  FRAMES  BAD  OVERRUNS  FRAMING  DROPPED  LONGEST SILENCE
+  a     12345   2    0         1        0        410 ms
+  b     99      2    0         1        0        410 ms
+  last act, 3.3 s ago: it reset wnb, since the other node asked for it
+";
+    let mut cluster = recorded_cluster();
+    cluster.witness = Some(witness());
+    let shown = render_status(&cluster, Palette::Plain);
+    assert!(shown.ends_with(expected), "{shown}");
 }

@@ -92,7 +92,10 @@ impl Advice<'_> {
             }
         }
         let delay = whole.configuration.fence_delay;
-        let pair = whole.configuration.nodes.len() == 2 && !whole.configuration.fencing.is_empty();
+        // A witness serves the first that asks, and no other.
+        let arbitrates = |device: &FenceDevice| matches!(device.parameters, FenceParameters::Witness(_));
+        let pair =
+            whole.configuration.nodes.len() == 2 && !whole.configuration.fencing.iter().all(arbitrates);
         if pair && delay.is_zero() {
             let message =
                 "without fence_delay two nodes that lose each other may fence each other, and both go down";

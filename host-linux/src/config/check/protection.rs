@@ -12,7 +12,9 @@ impl Advice<'_> {
     pub(super) fn on_quorum(&mut self) {
         let configuration = self.configuration();
         let (nodes, times) = (configuration.nodes.len(), configuration.times);
-        let (fencing, watchdog) = (!configuration.fencing.is_empty(), configuration.watchdog.is_some());
+        let fencing = !configuration.fencing.is_empty();
+        let watchdog = configuration.watchdog.is_some() || configuration.witness_watchdog.is_some();
+        let has_witness = configuration.witness.is_some();
         if configuration.quorum == Quorum::Off {
             if nodes >= 3 {
                 let message = format!(
@@ -23,7 +25,9 @@ impl Advice<'_> {
             }
             return;
         }
-        if nodes == 2 {
+        if has_witness {
+            // It is the third.
+        } else if nodes == 2 {
             let message = "a majority of two nodes is both: when one dies, the other stops everything";
             let remedy = "write `quorum off` and configure fencing, or add a third node";
             self.warn_of_directive("quorum", message, remedy);
@@ -35,7 +39,11 @@ impl Advice<'_> {
         if !fencing && !watchdog {
             let message =
                 "the groups of a dead node are not taken over: nothing makes sure that they ended with it";
-            self.warn_of_directive("quorum", message, "add a `watchdog` or a fencing device on every node");
+            let remedy = match has_witness {
+                true => "add `witness_watchdog`, a `watchdog` or a fencing device on every node",
+                false => "add a `watchdog` or a fencing device on every node",
+            };
+            self.warn_of_directive("quorum", message, remedy);
         }
         // A vote lasts almost for a dead time, and is renewed by a heartbeat and its answer.
         if times.deadtime < times.keepalive * 4 {
@@ -102,7 +110,7 @@ impl Advice<'_> {
             );
             self.warn_of_directive("watchdog", message, "load its kernel module with `nowayout=0`");
         }
-        if quorum == Quorum::Majority && limits.stop > timeout {
+        if quorum != Quorum::Off && limits.stop > timeout {
             let message = format!(
                 "a node that loses the majority is reset when its groups are not stopped within {}; stop_timeout is {}",
                 show(timeout),

@@ -7,3 +7,4 @@ mod monitoring;
 mod original;
 mod reports;
 mod robustness;
+mod witness;

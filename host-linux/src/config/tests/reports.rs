@@ -247,12 +247,7 @@ fn errors_say_what_to_do() {
             "tipc x",
             "ha.cf:9:1: error: TIPC media are not supported (use `bcast`, `mcast`, `ucast` or `serial`)",
         ),
-        (
-            "quorum witness",
-            "ha.cf:9:8: error: no witness device is supported yet that could have a vote beside two nodes (write \
-             `off` and configure fencing, or add a third node for `majority`)",
-        ),
-        ("quorum most", "ha.cf:9:8: error: bad value `most` (write `off` or `majority`)"),
+        ("quorum most", "ha.cf:9:8: error: bad value `most` (write `off`, `majority` or `witness`)"),
         ("serial ttyS0", "ha.cf:9:8: error: serial port `ttyS0` is not a full path (write `/dev/ttyS0`)"),
     ];
     for (line, expected) in table {

@@ -8,7 +8,7 @@ use heartline_core::ids::{GroupIndex, LinkIndex, MemberIndex, Sequence};
 use heartline_core::member::{Member, Presence};
 use heartline_core::message::GroupState;
 
-use super::View;
+use super::{View, witness};
 use crate::control::snapshot;
 
 /// What somebody should look after, most urgent first.
@@ -25,6 +25,7 @@ pub(super) fn warnings(view: &View<'_>) -> Vec<String> {
     let failed = view.groups().filter_map(|(at, group)| start_failed(view, at, group));
     let unwatched = view.groups().filter_map(|(at, group)| unwatched(view, at, group));
     let nowhere = view.groups().filter_map(|(at, group)| nowhere(view, at, group));
+    let witness = witness::warnings(view);
     let one_path = view.others().filter_map(|(at, member)| one_path_left(view, at, member));
     maintenance
         .into_iter()
@@ -39,6 +40,7 @@ pub(super) fn warnings(view: &View<'_>) -> Vec<String> {
         .chain(failed)
         .chain(unwatched)
         .chain(nowhere)
+        .chain(witness)
         .chain(one_path)
         .chain(devices(view))
         .chain(media(view))
@@ -100,7 +102,13 @@ fn waits_for(view: &View<'_>, at: GroupIndex, from: Sequence, restart: bool) -> 
                     (Presence::Dead, _) if view.node.is_heard_elsewhere(index) => {
                         format!("for {name}, which another node hears")
                     }
-                    (Presence::Dead, _) if view.node.config().policy().quorum == Quorum::Majority => {
+                    (Presence::Dead, _) if view.lacks_vote() => {
+                        format!("for the vote of the witness, since {name} is dead")
+                    }
+                    (Presence::Dead, _) if view.configuration.witness_watchdog.is_some() => {
+                        format!("until the witness has reset {name}")
+                    }
+                    (Presence::Dead, _) if view.node.config().policy().quorum != Quorum::Off => {
                         // One that was never heard is taken to have what this node has.
                         let has_watchdog = match member.generation() {
                             Some(_) => member.watchdog().is_some(),
@@ -133,7 +141,8 @@ fn quorum_lost(view: &View<'_>) -> Option<String> {
 /// Without fencing a majority counts on it.
 fn watchdog(view: &View<'_>) -> Option<String> {
     let policy = view.node.config().policy();
-    let counted_on = policy.quorum == Quorum::Majority && !policy.fencing;
+    let counted_on =
+        policy.quorum != Quorum::Off && !policy.fencing && view.configuration.witness_watchdog.is_none();
     let consequence = if counted_on { ". Should this node die, nobody takes its groups over." } else { "." };
     match (&view.extra.watchdog_problem, view.extra.watchdog_armed) {
         (Some(problem), _) => Some(format!("{problem}{consequence}")),
@@ -216,8 +225,8 @@ fn dead(view: &View<'_>, at: MemberIndex, member: &Member) -> Option<String> {
 }
 
 /// What would have to be repaired before it is needed.
-fn devices<'a>(view: &'a View<'_>) -> impl Iterator<Item = String> + 'a {
-    view.extra.fencing.devices.iter().filter_map(|device| {
+fn devices(view: &View<'_>) -> impl Iterator<Item = String> + use<> {
+    view.fencing_devices().into_iter().filter_map(|device| {
         let problem = device.problem.as_deref()?.trim_end_matches('.');
         Some(format!("Fencing device {} does not work: {problem}.", device.kind))
     })

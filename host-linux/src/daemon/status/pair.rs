@@ -193,13 +193,13 @@ impl Pair {
 
 fn core_config(configuration: &Configuration) -> Config {
     let span = |span: std::time::Duration| Duration::from_millis(u64::try_from(span.as_millis()).unwrap());
-    let nodes: Vec<&str> = configuration.nodes.iter().map(String::as_str).collect();
+    let nodes: Vec<&str> = configuration.members().collect();
     let groups: Vec<(&str, &str)> =
         configuration.groups.iter().map(|group| (group.preferred.as_str(), group.name())).collect();
     let monitoring = &configuration.monitoring;
     let every = |group| monitoring.monitors.of_group(group).map_or(Duration::ZERO, span);
     let monitors: Vec<Duration> = configuration.groups.iter().map(every).collect();
-    Config::new(&Parts {
+    let config = Config::new(&Parts {
         cluster: &configuration.cluster,
         nodes: &nodes,
         this: &configuration.this_node,
@@ -220,15 +220,20 @@ fn core_config(configuration: &Configuration) -> Config {
             quorum: match configuration.quorum {
                 config::Quorum::Off => Quorum::Off,
                 config::Quorum::Majority => Quorum::Majority,
+                config::Quorum::Witness => Quorum::Witness,
             },
             ping_decides: configuration.ipfail,
             recovery: Recovery { restarts: monitoring.restarts, window: span(monitoring.window) },
-            ..Policy::default()
+            witness_watchdog: configuration.witness_watchdog.map(span),
         },
         links: configuration.media.len(),
         pings: configuration.pings.len(),
     })
-    .unwrap()
+    .unwrap();
+    match &configuration.witness {
+        Some(witness) => config.with_witness(&witness.name).unwrap(),
+        None => config,
+    }
 }
 
 /// A daemon without trouble.

@@ -418,3 +418,50 @@ fn a_client_that_was_given_up_is_a_warning() {
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].starts_with("Client /usr/local/bin/keeper -x does not run"), "{warnings:?}");
 }
+
+fn with_witness(configuration: &mut Configuration) {
+    configuration.witness = Some(config::Witness { name: "dongle".to_owned(), device: "/dev/ttyS0".into() });
+    configuration.witness_watchdog = Some(std::time::Duration::from_secs(2));
+    configuration.quorum = config::Quorum::Witness;
+    let witness = FenceParameters::Witness("dongle".to_owned());
+    configuration.fencing = vec![FenceDevice { kind: "dongle".to_owned(), parameters: witness }];
+}
+
+#[test]
+fn a_witness_that_is_not_heard_is_missed() {
+    let mut pair = Pair::started(with_witness);
+    pair.run(4000);
+    let mut known = extra();
+    let device = snapshot::FencingDevice { kind: "dongle".to_owned(), checked_s_ago: None, problem: None };
+    known.fencing.devices = vec![device];
+    let shown = pair.snapshot_with(0, &known);
+    let names: Vec<&str> = shown.nodes.iter().map(|node| node.name.as_str()).collect();
+    assert_eq!(names, ["ha2", "ha1"], "cl_status knows nodes only");
+    let witness = shown.witness.as_ref().expect("it is configured");
+    assert_eq!(
+        (witness.name.as_str(), witness.status, witness.hears_us),
+        ("dongle", NodeStatus::Dead, false)
+    );
+    assert!(witness.hosts.is_empty() && witness.deeds.is_empty() && witness.firmware.is_none());
+    assert_eq!(shown.quorum.map(|quorum| (quorum.nodes, quorum.needed, quorum.held)), Some((3, 2, true)));
+    assert_eq!(
+        shown.warnings,
+        [
+            "Witness dongle is lost: it does not vote, watch or fence. Nothing moves for that. Is it plugged in at \
+             /dev/ttyS0, has it power, and was it provisioned (heartline dongle ask)?",
+            "Fencing device dongle does not work: the witness is not heard.",
+        ]
+    );
+    assert_eq!(shown.groups[0].owner.as_deref(), Some("ha1"));
+}
+
+#[test]
+fn without_the_vote_of_the_witness_nothing_is_taken_over() {
+    let mut pair = Pair::started(with_witness);
+    pair.run(4000);
+    pair.power_cut(0);
+    pair.run(3000);
+    let shown = pair.snapshot(1);
+    assert!(shown.warnings[0].starts_with("No quorum: 2 of 3"), "{:?}", shown.warnings);
+    assert_eq!(shown.groups[0].owner, None);
+}

@@ -30,7 +30,7 @@ impl Names {
     /// The names in `configuration`.
     #[must_use]
     pub fn new(configuration: &Configuration) -> Self {
-        let mut members = configuration.nodes.clone();
+        let mut members: Vec<String> = configuration.members().map(str::to_owned).collect();
         members.sort_unstable();
         let group = |group: &Group| GroupName {
             name: group.name().to_owned(),

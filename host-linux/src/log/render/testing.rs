@@ -17,6 +17,8 @@ pub(crate) fn two_nodes(this_node: &str) -> Configuration {
         cluster: "linux-ha".to_owned(),
         this_node: this_node.to_owned(),
         nodes: vec!["ha2".to_owned(), "ha1".to_owned()],
+        witness: None,
+        witness_watchdog: None,
         times: Times {
             keepalive: millis(200),
             deadtime: millis(1000),
