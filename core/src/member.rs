@@ -212,6 +212,11 @@ impl Member {
         restarts.then(|| self.reports.iter().map(|report| report.bid.stance).collect())
     }
 
+    /// Whether its last word is a farewell of this life of both.
+    pub(crate) fn has_taken_leave(&self) -> bool {
+        self.phase == Phase::Left && self.has_heard_us
+    }
+
     /// How far its fencing has come.
     #[must_use]
     pub const fn fence(&self) -> Fence {

@@ -62,7 +62,7 @@ impl Node {
         lively.map(|count| (count, left(*turn_since + intervals.keepalive))).hash(hasher);
         (*phase == Phase::Starting).then(|| left(*started + intervals.initdead)).hash(hasher);
         (left(*next_heartbeat), left(self.next_deadline())).hash(hasher);
-        left(*spoke_at + self.announced_deadtime()).hash(hasher);
+        left(*spoke_at + self.stall_limit()).hash(hasher);
         (spoken, listening, majority).hash(hasher);
         if self.counts_votes() {
             ballots.hash_future(now, self.sequence, hasher);

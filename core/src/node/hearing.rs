@@ -221,8 +221,9 @@ impl Node {
             self.reply_due |= member.phase == Phase::Left;
         }
         self.reply_due |= planted(Bug::FarewellsEcho) && member.phase == Phase::Left;
-        // A farewell spares the fence, so it must not be one that was recorded before our start.
-        if member.phase == Phase::Left && member.has_heard_us {
+        // A farewell spares the fence, so it must not be one that was recorded before our start. And one that waited
+        // during a stall of ours may be long over: it counts once nothing followed it for a dead time.
+        if member.has_taken_leave() && !self.listening {
             member.presence = Presence::Left;
         }
         let claims_anew = member.reports.iter().enumerate().any(|(at, report)| {

@@ -37,7 +37,8 @@ impl Node {
     }
 
     /// Takes another configuration and other keys. Members and groups that both configurations have keep their state.
-    /// Orders that wait for their outcome are forgotten; the shell answers them. The next step should follow at once.
+    /// Orders that wait for their outcome are forgotten, and the shell answers them; only a restart goes on and is still
+    /// answered. The next step should follow at once.
     ///
     /// # Errors
     /// [`ReconfigureError`]; nothing was changed then.

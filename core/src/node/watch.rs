@@ -15,7 +15,7 @@ impl Node {
     /// and those that are held for dead already may have come back. Says whether it was stalled.
     pub(super) fn notice_stall(&mut self, now: Instant, effects: &mut Effects) -> bool {
         let silence = now.since(self.spoke_at);
-        if silence < self.announced_deadtime() || self.gone || planted(Bug::StallForgotten) {
+        if silence < self.stall_limit() || self.gone || planted(Bug::StallForgotten) {
             return false;
         }
         effects.say(Notice::Stalled(silence));
@@ -31,9 +31,11 @@ impl Node {
         true
     }
 
-    /// The dead time that the others know of us: until our next heartbeat, that of the files before.
-    pub(super) fn announced_deadtime(&self) -> Duration {
-        self.spoken.deadtime.unwrap_or(self.config.intervals.deadtime)
+    /// The silence of ours that is a stall: until our next heartbeat the others know the dead time of the files before.
+    /// That they bear more during a restart is no reason to take our silence for theirs.
+    pub(super) fn stall_limit(&self) -> Duration {
+        let own = self.config.intervals.deadtime;
+        self.spoken.deadtime.map_or(own, |told| told.min(own))
     }
 
     /// Acknowledgements from before now are worth nothing for the claims under way.
@@ -63,7 +65,9 @@ impl Node {
             let skipped = planted(Bug::InitialTimeSkipped) && member.presence == Presence::Unheard;
             let one_link = planted(Bug::OneLinkIsAll)
                 && member.links.iter().any(|link| !link.up && link.heard.is_some());
-            if now >= since + limit || skipped || one_link {
+            if now >= since + limit && member.has_taken_leave() && member.presence == Presence::Alive {
+                member.presence = Presence::Left;
+            } else if now >= since + limit || skipped || one_link {
                 member.presence = Presence::Dead;
                 member.hears_us = false;
                 member.end_fence();

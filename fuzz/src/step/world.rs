@@ -33,7 +33,8 @@ pub(super) struct Seat {
     pub(super) keys: KeyRing,
     /// The jobs that were ordered and have not ended; without their work once the groups are counted anew.
     pub(super) jobs: Vec<(JobId, Option<Work>)>,
-    orders: Vec<OrderId>,
+    /// Those that were not answered yet, and whether they are for a restart.
+    orders: Vec<(OrderId, bool)>,
     /// It gave everything up and is not asked any more.
     gone: bool,
 }
@@ -127,7 +128,7 @@ impl World {
     pub(super) fn order(&mut self, at: usize, command: Command) {
         let id = OrderId(self.next_order);
         self.next_order += 1;
-        self.seats[at].orders.push(id);
+        self.seats[at].orders.push((id, command == Command::Restart));
         self.step(at, self.now, Input::Order { id, command });
     }
 
@@ -145,7 +146,7 @@ impl World {
             Ok(()) => {
                 assert_eq!(in_the_way, 0);
                 seat.keys = keys;
-                seat.orders.clear();
+                seat.orders.retain(|(_, restart)| *restart);
                 seat.jobs.iter_mut().for_each(|(_, work)| *work = None);
                 self.tick(at);
             }
@@ -195,7 +196,7 @@ impl World {
                     );
                 }
                 Effect::Answer { id, .. } => {
-                    let open = seat.orders.iter().position(|order| *order == id);
+                    let open = seat.orders.iter().position(|(order, _)| *order == id);
                     seat.orders.remove(open.expect("answered, but not asked, or a second time"));
                 }
                 Effect::Notice(Notice::Dropped(_)) => assert!(!few_groups, "a notice was dropped"),

@@ -12,7 +12,7 @@ use crate::log::Level;
 impl Daemon {
     pub(super) fn done(&self, asked: &Asked) -> String {
         match asked {
-            Asked::Other => "done".to_owned(),
+            Asked::Other | Asked::Restart => "done".to_owned(),
             Asked::Maintenance(on) => {
                 let what = if *on {
                     "maintenance is on: resources stay as they are, and nothing is managed"
@@ -32,7 +32,7 @@ impl Daemon {
         match asked {
             Asked::Maintenance(true) => "maintenance is on already".to_owned(),
             Asked::Maintenance(false) => "maintenance is off already".to_owned(),
-            Asked::Other | Asked::ConfirmDown { .. } => "there was nothing to do".to_owned(),
+            Asked::Other | Asked::Restart | Asked::ConfirmDown { .. } => "there was nothing to do".to_owned(),
         }
     }
 

@@ -15,6 +15,7 @@ use heartline_core::node::ReconfigureError;
 use mio::Waker;
 
 use super::core_config::core_config;
+use super::requests::Asked;
 use super::startup::report;
 use super::status::Extra;
 use super::{Daemon, MEDIA_STEP};
@@ -167,7 +168,8 @@ impl Daemon {
     }
 
     fn take_over(&mut self, new: Configuration) {
-        for (_, waiting) in self.waiting.drain() {
+        let forgotten = self.waiting.extract_if(|_, waiting| !matches!(waiting.asked, Asked::Restart));
+        for (_, waiting) in forgotten {
             let outcome = Outcome::failed(1, "the configuration changed meanwhile; see `heartline status`");
             self.server.reply(waiting.client, &Reply::Result(outcome));
         }

@@ -22,6 +22,8 @@ pub(super) struct Waiting {
 pub(super) enum Asked {
     /// Nothing.
     Other,
+    /// The next life; new files do not change that.
+    Restart,
     /// Maintenance, on or off.
     Maintenance(bool),
     /// That a node counts as down, and what it had.
@@ -60,7 +62,9 @@ impl Daemon {
                 let waiting = Waiting { client, asked: Asked::Maintenance(on) };
                 self.give_order(Some(waiting), Command::Maintenance(on));
             }
-            Request::Restart => self.order(Some(client), Command::Restart),
+            Request::Restart => {
+                self.give_order(Some(Waiting { client, asked: Asked::Restart }), Command::Restart);
+            }
             Request::ConfirmDown { node } => self.confirm_down(client, peer, &node),
         }
     }

@@ -388,6 +388,21 @@ fn a_program_that_cannot_be_run_leaves_everything_as_it_was() {
     assert!(took.is_some(), "its dead time is the usual one again");
 }
 
+/// The others bear a longer silence then, but this node does not.
+#[test]
+fn a_stall_in_the_middle_of_a_restart_is_one() {
+    let mut world = World::started(&Setting::default());
+    world.cut(1, 0);
+    world.order(0, 1, Command::Restart);
+    world.hosts[0].stalled = true;
+    world.run(2 * DEADTIME);
+    world.cuts.clear();
+    world.wake(0);
+    world.run(KEEPALIVE);
+    assert!(world.said(0, |notice| matches!(notice, Notice::Stalled(_))));
+    assert!(!world.said(0, |notice| matches!(notice, Notice::MemberDead { .. })));
+}
+
 #[test]
 fn a_restart_waits_for_what_is_under_way_and_not_for_ever() {
     let mut world = World::started(&Setting::default());

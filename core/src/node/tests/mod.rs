@@ -548,3 +548,21 @@ fn after_a_stall_nothing_is_taken_before_what_was_said_meanwhile_is_heard() {
     assert_eq!(world.owners(0), [1]);
     assert_eq!(world.node(0).next_deadline(), world.now, "it wants to know when everything was handed in");
 }
+
+/// ha1 has come back since its farewell, and ha2, which was stalled all the while, cannot hear it.
+#[test]
+fn a_farewell_that_waited_during_a_stall_counts_once_nothing_followed_it() {
+    let mut world = World::started(&Setting { auto_failback: false, ..Setting::default() });
+    world.may_overlap = true;
+    world.hosts[1].stalled = true;
+    world.order(0, 1, Command::Leave);
+    world.run(2 * DEADTIME);
+    world.cut(0, 1);
+    world.boot(0);
+    world.run(INITDEAD + DEADTIME);
+    assert_eq!(world.owners(0), [0]);
+    world.wake(1);
+    let starts = |world: &World| world.state(1, 0).holds();
+    assert_eq!(world.run_for(DEADTIME - KEEPALIVE, starts), None);
+    world.run_for(2 * KEEPALIVE, starts).expect("silence means that it is gone");
+}

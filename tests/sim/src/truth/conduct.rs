@@ -55,6 +55,11 @@ impl Conduct {
         self.restarted
     }
 
+    /// Whether a start of a group failed in this life of the daemon, or it failed too often, and nobody cleaned up.
+    pub(crate) const fn has_failed(&self, group: GroupIndex) -> bool {
+        self.failed & 1 << group.0 != 0
+    }
+
     /// Whether this life of the daemon has started or adopted a group.
     pub(crate) const fn is_ours(&self, group: GroupIndex) -> bool {
         self.ours & 1 << group.0 != 0

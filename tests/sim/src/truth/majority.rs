@@ -24,8 +24,10 @@ pub(crate) fn outvoted(world: &World, host: usize) -> Option<String> {
 
 /// Judges a feed of the watchdog.
 pub(crate) fn fed_in_vain(world: &World, host: usize) -> Option<String> {
-    let node = world.host(host).daemon.as_ref().map(|daemon| &daemon.node);
-    if node.is_some_and(Node::in_maintenance) {
+    let here = world.host(host);
+    // One that begins its next life in the same step is gone already.
+    let node = here.daemon.as_ref().map(|daemon| &daemon.node);
+    if node.map_or(here.kept.is_on(), Node::in_maintenance) {
         return None;
     }
     let has = world.host(host).services.iter().any(|service| service.is_present() && !service.hidden);

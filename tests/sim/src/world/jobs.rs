@@ -234,6 +234,8 @@ impl World {
                 }
             }
             (Work::Probe(_), Ending::Says(says)) => {
+                // A look that was lied to is one.
+                service.by_hand = false;
                 service.hidden |= says == Outcome::NotRunning && service.is_present();
                 service.believed |= says == Outcome::Done && !service.is_present();
                 says

@@ -162,8 +162,12 @@ impl World {
         let here = &mut self.hosts[host];
         let now = here.clock.read(self.now);
         let Some(daemon) = &mut here.daemon else { return };
+        let before = daemon.node.config().intervals().deadtime.micros();
         match daemon.node.reconfigure(config, keys, now) {
             Ok(()) => {
+                // A restart that the others were told of goes on, with as much more patience as before.
+                let after = daemon.node.config().intervals().deadtime.micros();
+                daemon.announced = daemon.announced.map(|told| (told + after).saturating_sub(before));
                 daemon.in_force = words;
                 daemon.conduct.forgive();
                 if here.words != words {
