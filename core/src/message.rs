@@ -143,14 +143,13 @@ pub struct Message {
     pub witness: Option<Word>,
 }
 
+/// What stands before the members that are heard, the groups, and the time-out of the watchdog.
 #[derive(Serialize, Deserialize)]
-struct Wire {
+struct WireStart {
     life: u8,
     keepalive_millis: u32,
     deadtime_millis: u32,
     digest: [u8; 4],
-    heard: Vec<WireHeard, MAX_MEMBERS>,
-    groups: Vec<WireGroup, MAX_GROUPS>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -215,15 +214,15 @@ impl Message {
     /// # Errors
     /// [`FrameError::Long`] if there is no room.
     pub fn encode(&self, frame: &mut Bytes) -> Result<(), FrameError> {
-        let wire = Wire {
+        let start = WireStart {
             life: phase_bits(self.phase) << 6 | u8::from(self.watchdog.is_some()) << 5 | (self.pings & 0x1f),
             keepalive_millis: millis(self.keepalive),
             deadtime_millis: millis(self.deadtime),
             digest: self.digest,
-            heard: self.heard.iter().map(WireHeard::from).collect(),
-            groups: self.groups.iter().map(WireGroup::from).collect(),
         };
-        append(frame, &wire)?;
+        append(frame, &start)?;
+        append_each(frame, self.heard.iter().map(WireHeard::from))?;
+        append_each(frame, self.groups.iter().map(WireGroup::from))?;
         if let Some(watchdog) = self.watchdog {
             append(frame, &millis(watchdog).div_ceil(1000))?;
         }
@@ -249,79 +248,135 @@ impl Message {
         Ok(())
     }
 
+    /// A message that says nothing, to be read into.
+    #[must_use]
+    pub fn blank() -> Self {
+        Self {
+            phase: Phase::Starting,
+            watchdog: None,
+            pings: 0,
+            keepalive: Duration::ZERO,
+            deadtime: Duration::ZERO,
+            digest: [0; 4],
+            heard: Vec::new(),
+            groups: Vec::new(),
+            lines: Vec::new(),
+            fenced: Vec::new(),
+            maintenance: Maintenance::default(),
+            restarting: false,
+            asks: Asks::default(),
+            witness: None,
+        }
+    }
+
     /// Reads a body. Sections that are not known here are passed over, so that later versions may add to them.
     ///
     /// # Errors
     /// [`FrameError::Malformed`], never a panic, whatever the bytes are.
     pub fn decode(body: &[u8]) -> Result<Self, FrameError> {
+        let mut message = Self::blank();
+        message.read(body)?;
+        Ok(message)
+    }
+
+    /// Reads a body into a [blank](Message::blank) message, which lies where its reader wants it: a microcontroller has no
+    /// room for a second one. After an error it means nothing.
+    ///
+    /// # Errors
+    /// As [`Message::decode`].
+    pub fn read(&mut self, body: &[u8]) -> Result<(), FrameError> {
         let malformed = |_| FrameError::Malformed;
-        let (wire, mut rest) = postcard::take_from_bytes::<Wire>(body).map_err(malformed)?;
-        let mut watchdog = None;
-        if wire.life & 0x20 != 0 {
-            let (seconds, after) = postcard::take_from_bytes::<u32>(rest).map_err(malformed)?;
-            (watchdog, rest) = (Some(seconds), after);
-        }
-        let mut lines = Vec::new();
-        let mut fenced = Vec::new();
-        let mut maintenance = Maintenance::default();
-        let mut restarting = false;
-        let mut asks = Asks::default();
-        let mut witness = None;
+        let mut rest = self.read_ordinary(body)?;
         while let [number, length, more @ ..] = rest {
             let (section, after) =
                 more.split_at_checked(usize::from(*length)).ok_or(FrameError::Malformed)?;
             match Section::of(*number) {
-                Some(Section::Lines) => lines = postcard::from_bytes(section).map_err(malformed)?,
+                Some(Section::Lines) => self.lines = postcard::from_bytes(section).map_err(malformed)?,
                 Some(Section::Fenced) => {
                     let reports: Vec<WireFence, MAX_FENCE_REPORTS> =
                         postcard::from_bytes(section).map_err(malformed)?;
                     // A cause that only later versions know is none that could be told.
-                    fenced = reports.iter().filter_map(WireFence::report).collect();
+                    self.fenced = reports.iter().filter_map(WireFence::report).collect();
                 }
                 Some(Section::Maintenance) => {
-                    maintenance = postcard::from_bytes(section).map_err(malformed)?;
+                    self.maintenance = postcard::from_bytes(section).map_err(malformed)?;
                 }
-                Some(Section::Restarting) => restarting = true,
-                Some(Section::Asks) => asks = whole(section)?,
-                Some(Section::Witness) => witness = Some(whole(section)?),
+                Some(Section::Restarting) => self.restarting = true,
+                Some(Section::Asks) => self.asks = whole(section)?,
+                Some(Section::Witness) => self.witness = Some(whole(section)?),
                 None => {}
             }
             rest = after;
         }
-        if !rest.is_empty() {
-            return Err(FrameError::Malformed);
-        }
-        let mut groups = Vec::new();
-        for group in &wire.groups {
-            groups.push(GroupReport::try_from(group)?).map_err(|_| FrameError::Malformed)?;
-        }
-        let pings = wire.life & 0x1f;
-        let watchdog_millis = watchdog.map(|seconds| seconds.saturating_mul(1000));
-        let in_range = |millis: u32| (1..=LONGEST_INTERVAL_MILLIS).contains(&millis);
-        let intervals_fit = in_range(wire.keepalive_millis)
-            && in_range(wire.deadtime_millis)
-            && wire.keepalive_millis < wire.deadtime_millis;
-        let sound = intervals_fit && watchdog_millis.is_none_or(in_range) && asks.is_sound();
-        if usize::from(pings) > MAX_PINGS || !sound {
-            return Err(FrameError::Malformed);
-        }
-        Ok(Self {
-            phase: phase_of(wire.life >> 6),
-            watchdog: watchdog_millis.map(|millis| Duration::from_millis(u64::from(millis))),
-            pings,
-            keepalive: Duration::from_millis(u64::from(wire.keepalive_millis)),
-            deadtime: Duration::from_millis(u64::from(wire.deadtime_millis)),
-            digest: wire.digest,
-            heard: wire.heard.iter().map(Heard::from).collect(),
-            groups,
-            lines,
-            fenced,
-            maintenance,
-            restarting,
-            asks,
-            witness,
-        })
+        if rest.is_empty() && self.asks.is_sound() { Ok(()) } else { Err(FrameError::Malformed) }
     }
+
+    /// Reads what every heartbeat has, and gives the sections behind it.
+    // Apart, so that its parts lie on a small stack no longer than they are wanted.
+    #[inline(never)]
+    fn read_ordinary<'a>(&mut self, body: &'a [u8]) -> Result<&'a [u8], FrameError> {
+        let (start, rest) = next::<WireStart>(body)?;
+        let rest = each(rest, |heard: WireHeard| self.heard.push(Heard::from(&heard)).is_ok())?;
+        let mut groups = true;
+        let mut rest = each(rest, |group: WireGroup| {
+            let report = GroupReport::try_from(&group);
+            groups &= report.is_ok();
+            self.groups.push(report.unwrap_or_default()).is_ok()
+        })?;
+        let mut watchdog = None;
+        if start.life & 0x20 != 0 {
+            let (seconds, after) = next::<u32>(rest)?;
+            (watchdog, rest) = (Some(seconds.saturating_mul(1000)), after);
+        }
+        let pings = start.life & 0x1f;
+        let in_range = |millis: u32| (1..=LONGEST_INTERVAL_MILLIS).contains(&millis);
+        let intervals_fit = in_range(start.keepalive_millis)
+            && in_range(start.deadtime_millis)
+            && start.keepalive_millis < start.deadtime_millis;
+        if !groups || usize::from(pings) > MAX_PINGS || !intervals_fit || !watchdog.is_none_or(in_range) {
+            return Err(FrameError::Malformed);
+        }
+        let span = |millis: u32| Duration::from_millis(u64::from(millis));
+        self.phase = phase_of(start.life >> 6);
+        self.watchdog = watchdog.map(span);
+        self.pings = pings;
+        self.keepalive = span(start.keepalive_millis);
+        self.deadtime = span(start.deadtime_millis);
+        self.digest = start.digest;
+        Ok(rest)
+    }
+}
+
+fn next<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), FrameError> {
+    postcard::take_from_bytes(bytes).map_err(|_| FrameError::Malformed)
+}
+
+/// Reads a list, one after the other, and gives what follows it.
+fn each<'a, T: Deserialize<'a>>(
+    bytes: &'a [u8],
+    mut take: impl FnMut(T) -> bool,
+) -> Result<&'a [u8], FrameError> {
+    let (count, mut rest) = next::<u32>(bytes)?;
+    for _ in 0..count {
+        let (item, after) = next(rest)?;
+        if !take(item) {
+            return Err(FrameError::Malformed);
+        }
+        rest = after;
+    }
+    Ok(rest)
+}
+
+/// Appends a list.
+fn append_each<T: Serialize>(
+    frame: &mut Bytes,
+    list: impl ExactSizeIterator<Item = T>,
+) -> Result<(), FrameError> {
+    append(frame, &u32::try_from(list.len()).map_err(|_| FrameError::Long)?)?;
+    for item in list {
+        append(frame, &item)?;
+    }
+    Ok(())
 }
 
 /// Reads a section on which a reset may depend: nothing may follow that is not understood here.

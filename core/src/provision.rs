@@ -170,7 +170,10 @@ impl<'a> Request<'a> {
     /// # Errors
     /// None in truth: it always fits.
     pub fn ask() -> Result<Bytes, ProvisionError> {
-        close(TO_WITNESS, ASK, &())
+        let mut frame = Bytes::new();
+        begin(&mut frame, TO_WITNESS, ASK, None)?;
+        end(&mut frame, None)?;
+        Ok(frame)
     }
 
     /// The frame that gives settings and keys to a witness that has none, or that has `old` ones.
@@ -193,13 +196,15 @@ impl<'a> Request<'a> {
             signing: keys.signing(),
             keys: u8::try_from(keys.keys().len()).unwrap_or(u8::MAX),
         };
-        let mut frame = begin(TO_WITNESS, GIVE, old)?;
+        let mut frame = Bytes::new();
+        begin(&mut frame, TO_WITNESS, GIVE, old)?;
         append(&mut frame, &start).map_err(too_long)?;
         for key in keys.keys() {
             let key = WireKey { number: key.number(), method: key.method(), secret: key.secret() };
             append(&mut frame, &key).map_err(too_long)?;
         }
-        end(frame, old)
+        end(&mut frame, old)?;
+        Ok(frame)
     }
 
     /// Reads a frame, as a witness that has the keys `old`, or none.
@@ -233,40 +238,51 @@ impl<'a> Gift<'a> {
     /// # Errors
     /// [`ProvisionError::Malformed`], [`ProvisionError::Unfit`]; never a panic.
     pub fn unpack(self) -> Result<(Provision, WitnessKeys), ProvisionError> {
-        let (provision, rest) = next::<Provision>(self.0)?;
-        if !provision.is_fit() {
-            return Err(ProvisionError::Unfit);
-        }
-        Ok((provision, keys_in(rest)?))
+        let mut keys = WitnessKeys::empty(0);
+        self.keys_into(&mut keys)?;
+        Ok((self.provision()?, keys))
     }
-}
 
-// Apart from the rest, which would have to lie on a small stack at the same time.
-#[inline(never)]
-fn keys_in(bytes: &[u8]) -> Result<WitnessKeys, ProvisionError> {
-    let (signing, rest) = next::<u8>(bytes)?;
-    let (count, mut rest) = next::<u8>(rest)?;
-    let mut ring = WitnessKeys::empty(signing);
-    for _ in 0..count {
-        let (key, after) = next::<WireKey<'_>>(rest)?;
-        let added = Key::new(key.number, key.method, key.secret).and_then(|key| ring.add(key));
-        added.map_err(|_: KeyError| ProvisionError::Unfit)?;
-        rest = after;
+    /// The settings in it.
+    ///
+    /// # Errors
+    /// As [`Gift::unpack`].
+    pub fn provision(self) -> Result<Provision, ProvisionError> {
+        let (provision, _) = next::<Provision>(self.0)?;
+        if provision.is_fit() { Ok(provision) } else { Err(ProvisionError::Unfit) }
     }
-    match rest {
-        [] if ring.can_sign() => Ok(ring),
-        [] => Err(ProvisionError::Unfit),
-        _ => Err(ProvisionError::Malformed),
+
+    /// Puts the keys in it into `ring`, in place of those that are there. They may be no whole ring after an error.
+    ///
+    /// # Errors
+    /// As [`Gift::unpack`].
+    pub fn keys_into(self, ring: &mut WitnessKeys) -> Result<(), ProvisionError> {
+        let (_, rest) = next::<Provision>(self.0)?;
+        let (signing, rest) = next::<u8>(rest)?;
+        let (count, mut rest) = next::<u8>(rest)?;
+        ring.begin(signing);
+        for _ in 0..count {
+            let (key, after) = next::<WireKey<'_>>(rest)?;
+            ring.add(key.number, key.method, key.secret).map_err(|_: KeyError| ProvisionError::Unfit)?;
+            rest = after;
+        }
+        match rest {
+            [] if ring.can_sign() => Ok(()),
+            [] => Err(ProvisionError::Unfit),
+            _ => Err(ProvisionError::Malformed),
+        }
     }
 }
 
 impl Answer {
-    /// The frame that says it.
+    /// Writes the frame that says it.
     ///
     /// # Errors
     /// None in truth: it always fits.
-    pub fn frame(&self) -> Result<Bytes, ProvisionError> {
-        close(FROM_WITNESS, ANSWER, self)
+    pub fn write(&self, frame: &mut Bytes) -> Result<(), ProvisionError> {
+        begin(frame, FROM_WITNESS, ANSWER, None)?;
+        append(frame, self).map_err(too_long)?;
+        end(frame, None)
     }
 
     /// Reads the frame of an answer.
@@ -292,24 +308,18 @@ fn next<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), Provis
     postcard::take_from_bytes(bytes).map_err(|_| ProvisionError::Malformed)
 }
 
-fn close(direction: u8, kind: u8, body: &impl Serialize) -> Result<Bytes, ProvisionError> {
-    let mut frame = begin(direction, kind, None)?;
-    append(&mut frame, body).map_err(too_long)?;
-    end(frame, None)
-}
-
-fn begin(direction: u8, kind: u8, keys: Option<&KeyRing>) -> Result<Bytes, ProvisionError> {
+fn begin(frame: &mut Bytes, direction: u8, kind: u8, keys: Option<&KeyRing>) -> Result<(), ProvisionError> {
     let number = keys.map_or(0, KeyRing::signing);
-    Bytes::from_slice(&[direction << 4 | number, kind]).map_err(|_| ProvisionError::TooLong)
+    frame.clear();
+    frame.extend_from_slice(&[direction << 4 | number, kind]).map_err(|_| ProvisionError::TooLong)
 }
 
-fn end(mut frame: Bytes, keys: Option<&KeyRing>) -> Result<Bytes, ProvisionError> {
+fn end(frame: &mut Bytes, keys: Option<&KeyRing>) -> Result<(), ProvisionError> {
     let closed = match keys {
-        Some(keys) => keys.close(REALM, &mut frame),
-        None => no_secret()?.close(REALM, &mut frame),
+        Some(keys) => keys.close(REALM, frame),
+        None => no_secret()?.close(REALM, frame),
     };
-    closed.map_err(too_long)?;
-    Ok(frame)
+    closed.map_err(too_long)
 }
 
 fn too_long(_: FrameError) -> ProvisionError {
@@ -403,7 +413,9 @@ mod tests {
             names: Some((NodeId::of("dongle"), [NodeId::of("ha1"), NodeId::of("ha2")])),
             outcome: Some(Err(ProvisionError::OldCount)),
         };
-        assert_eq!(Answer::read(&answer.frame().unwrap()), Ok(answer));
+        let mut frame = Bytes::new();
+        answer.write(&mut frame).unwrap();
+        assert_eq!(Answer::read(&frame), Ok(answer));
     }
 
     #[test]

@@ -136,20 +136,36 @@ impl<const N: usize> Ring<N> {
     /// [`KeyError::Twice`], [`KeyError::TooMany`] or [`KeyError::NoSigningKey`].
     pub fn new(signing: u8, keys: &[Key]) -> Result<Self, KeyError> {
         let mut ring = Self::empty(signing);
-        keys.iter().try_for_each(|key| ring.add(key.clone()))?;
+        keys.iter().try_for_each(|key| ring.add(key.number, key.method, &key.secret))?;
         if ring.can_sign() { Ok(ring) } else { Err(KeyError::NoSigningKey(signing)) }
     }
 
-    /// A ring without keys, to which those are to be added, the one that signs among them.
-    pub(crate) const fn empty(signing: u8) -> Self {
+    /// A ring without keys, which neither signs nor opens anything. It is there to have keys put into it.
+    #[must_use]
+    pub const fn empty(signing: u8) -> Self {
         Self { signing, keys: Vec::new() }
     }
 
-    pub(crate) fn add(&mut self, key: Key) -> Result<(), KeyError> {
-        if self.key(key.number).is_some() {
-            return Err(KeyError::Twice(key.number));
+    pub(crate) fn begin(&mut self, signing: u8) {
+        self.signing = signing;
+        self.keys.clear();
+    }
+
+    /// Adds a key in its place.
+    pub(crate) fn add(&mut self, number: u8, method: Method, secret: &[u8]) -> Result<(), KeyError> {
+        if usize::from(number) >= MAX_KEYS {
+            return Err(KeyError::Number(number));
         }
-        self.keys.push(key).map_err(|_| KeyError::TooMany)
+        if self.key(number).is_some() {
+            return Err(KeyError::Twice(number));
+        }
+        self.keys.push(Key { number, method, secret: Vec::new() }).map_err(|_| KeyError::TooMany)?;
+        let added = self.keys.last_mut().map(|key| key.secret.extend_from_slice(secret));
+        if let Some(Ok(())) = added {
+            return Ok(());
+        }
+        self.keys.pop();
+        Err(KeyError::TooLong(number))
     }
 
     pub(crate) fn can_sign(&self) -> bool {

@@ -9,7 +9,7 @@ use heartline_core::frame::Bytes;
 use heartline_core::framing::{self, Deframer};
 use heartline_core::ids::Generation;
 use heartline_core::limits::MAX_FRAME;
-use heartline_core::provision::{self, Answer, Gift, ProvisionError, Request};
+use heartline_core::provision::{self, Answer, Gift, ProvisionError, Request, WitnessKeys};
 use heartline_core::time::Instant;
 use heartline_core::witness::{Counters, Deed, Firmware, HOSTS, Side, StartCause};
 
@@ -57,6 +57,7 @@ impl<'m, P: Pages> Bridge<'m, P> {
     /// The bridge of a life that `store` has begun, with the journal in `memory`. Nothing crosses before
     /// [`Bridge::begin`].
     #[must_use]
+    #[inline(never)]
     pub fn new(store: Store<P>, memory: &'m mut [u8; journal::BYTES], now: Instant) -> Self {
         let journal = Journal::open(memory, store.generation(), now);
         Self { witness: None, sides: [Line::new(), Line::new()], journal, store, restarts: false }
@@ -67,8 +68,15 @@ impl<'m, P: Pages> Bridge<'m, P> {
     pub fn begin(&mut self, now: Instant, cause: StartCause) {
         self.journal.note(now, Deed::Started(cause));
         let generation = self.store.generation();
-        self.witness =
-            self.store.given().map(|(settings, keys)| Witness::new(settings, keys, generation, now));
+        let witness = &mut self.witness;
+        let taken = self.store.given(|gift| {
+            place(witness, gift, generation, now)?;
+            gift.keys_into(&mut witness.as_mut()?.keys).ok()
+        });
+        if taken.is_none() {
+            // A witness without its keys would be none.
+            self.witness = None;
+        }
     }
 
     /// The speed of both lines.
@@ -199,6 +207,14 @@ impl<'m, P: Pages> Bridge<'m, P> {
     }
 }
 
+/// Puts a witness that has no keys yet where it will stay. Apart, since it is built beside its place.
+#[inline(never)]
+fn place(to: &mut Option<Witness>, gift: Gift<'_>, generation: Generation, now: Instant) -> Option<()> {
+    let settings = gift.provision().ok()?;
+    *to = Some(Witness::new(settings, WitnessKeys::empty(0), generation, now));
+    Some(())
+}
+
 /// What a frame of provisioning is answered; what it gives is stored before.
 #[inline(never)]
 fn answer<P: Pages>(frame: &[u8], witness: Option<&Witness>, store: &mut Store<P>) -> Answer {
@@ -283,7 +299,8 @@ impl Outbox {
     /// Adds an answer. A line too full for it is one on which nobody waits for it.
     #[inline(never)]
     fn put_answer(&mut self, answer: &Answer) {
-        let _ = answer.frame().map(|frame| self.put(&frame, 0));
+        let mut frame = Bytes::new();
+        let _ = answer.write(&mut frame).map(|()| self.put(&frame, 0));
     }
 
     fn take(&mut self, bytes: usize) {

@@ -3,7 +3,7 @@
 
 use heartline_core::ids::Generation;
 use heartline_core::limits::MAX_FRAME;
-use heartline_core::provision::{Gift, Provision, ProvisionError, WitnessKeys};
+use heartline_core::provision::{Gift, ProvisionError};
 
 use crate::CRC32;
 
@@ -84,13 +84,13 @@ impl<P: Pages> Store<P> {
         Generation(self.lives)
     }
 
-    /// Settings and keys, if it was given any.
+    /// Hands settings and keys to `take`, if it was given any.
     #[inline(never)]
-    pub fn given(&mut self) -> Option<(Provision, WitnessKeys)> {
+    pub fn given<T>(&mut self, take: impl FnOnce(Gift<'_>) -> Option<T>) -> Option<T> {
         let mut buffer = [0; PAGE_BYTES];
         self.pages.read(self.newest?, &mut buffer).ok()?;
         let gift = entry_in(&buffer)?.gift;
-        if gift.is_empty() { None } else { Gift::kept(gift).unpack().ok() }
+        if gift.is_empty() { None } else { take(Gift::kept(gift)) }
     }
 
     /// Keeps other settings and keys from now on.
@@ -136,7 +136,7 @@ fn entry_in(page: &[u8; PAGE_BYTES]) -> Option<Entry<'_>> {
 pub(crate) mod tests {
     use super::*;
     use crate::testing;
-    use heartline_core::provision::Request;
+    use heartline_core::provision::{Request, WitnessKeys};
     use proptest::prelude::*;
     use std::vec::Vec;
 
@@ -164,7 +164,7 @@ pub(crate) mod tests {
 
     fn lives(memory: &mut Memory) -> (u32, bool) {
         let mut store = Store::begin_life(memory).unwrap();
-        (store.generation().0, store.given().is_some())
+        (store.generation().0, store.given(|gift| gift.unpack().ok()).is_some())
     }
 
     fn provision(memory: &mut Memory) {
@@ -199,7 +199,7 @@ pub(crate) mod tests {
                 memory.torn_after = torn_after;
                 if let Ok(mut store) = Store::begin_life(&mut memory) {
                     prop_assert!(store.generation().0 > newest);
-                    prop_assert!(store.given().is_some());
+                    prop_assert!(store.given(|gift| gift.unpack().ok()).is_some());
                     newest = store.generation().0;
                 }
             }

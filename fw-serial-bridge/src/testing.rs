@@ -11,6 +11,7 @@ use heartline_core::witness::{
     Asks, Counters, Deed, FenceAsk, FenceState, HOSTS, HostWord, Side, Stage, StartCause, Watch, WatchState,
     Word,
 };
+use proptest::prelude::ProptestConfig;
 use std::vec::Vec;
 
 use crate::journal::{self, Journal};
@@ -22,6 +23,14 @@ pub(crate) const WATCHDOG: u64 = 2_000;
 pub(crate) const PULL: u64 = 500;
 pub(crate) const CLUSTER: &str = "linux-ha";
 pub(crate) const NAMES: [&str; HOSTS] = ["ha1", "ha2"];
+
+/// So many cases, or as many as `PROPTEST_CASES` says.
+pub(crate) fn cases(usual: u32) -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(usual),
+    }
+}
 
 pub(crate) const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -172,8 +181,10 @@ impl Rig {
 
     pub(crate) fn run(&mut self, duration: u64) {
         let end = self.now + millis(duration);
-        while self.now < end {
-            self.now = self.now + millis(1);
+        // What was changed since the last turn is seen at once.
+        self.turn();
+        while let Some(next) = self.next_event().filter(|next| *next <= end) {
+            self.now = next.max(self.now);
             for host in 0..HOSTS {
                 if self.now >= self.next_beat[host] && self.peers[host].speaks {
                     self.speak(host);
@@ -181,6 +192,13 @@ impl Rig {
             }
             self.turn();
         }
+        self.now = end;
+    }
+
+    fn next_event(&self) -> Option<Instant> {
+        let speakers = (0..HOSTS).filter(|host| self.peers[*host].speaks);
+        let beats = speakers.map(|host| self.next_beat[host]);
+        beats.chain([self.witness.next_deadline()]).min()
     }
 
     /// One host sends a heartbeat.

@@ -7,7 +7,7 @@ use heartline_core::witness::{
 };
 use proptest::prelude::*;
 
-use crate::testing::{DEADTIME, KEEPALIVE, PULL, Rig, millis, provision, side};
+use crate::testing::{DEADTIME, KEEPALIVE, PULL, Rig, cases, millis, provision, side};
 
 #[test]
 fn armed_then_fired_then_confirmed() {
@@ -94,6 +94,8 @@ fn a_request_without_line_is_refused() {
 }
 
 proptest! {
+    #![proptest_config(cases(50))]
+
     /// Both ask at once, again and again, in any order of frames and halves: only one of them is ever reset.
     #[test]
     fn a_race_has_one_winner(

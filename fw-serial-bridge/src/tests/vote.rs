@@ -5,7 +5,7 @@ use heartline_core::message::Phase;
 use heartline_core::witness::Deed;
 use proptest::prelude::*;
 
-use crate::testing::{DEADTIME, KEEPALIVE, Rig};
+use crate::testing::{DEADTIME, KEEPALIVE, Rig, cases};
 
 #[test]
 fn it_votes_for_a_host_whose_peer_it_does_not_hear() {
@@ -67,6 +67,8 @@ fn a_witness_that_has_just_started_does_not_vote() {
 }
 
 proptest! {
+    #![proptest_config(cases(50))]
+
     /// Whatever both ask for: no epoch is ever given to both, epochs grow one by one, and nobody has a vote while
     /// the other is heard.
     #[test]

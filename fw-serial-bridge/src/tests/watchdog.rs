@@ -7,7 +7,7 @@ use heartline_core::time::Duration;
 use heartline_core::witness::{Deed, Power, ReadBack, ResetCause, Side, Watch, WatchState};
 use proptest::prelude::*;
 
-use crate::testing::{DEADTIME, KEEPALIVE, NAMES, PULL, Rig, WATCHDOG, millis, provision, side};
+use crate::testing::{DEADTIME, KEEPALIVE, NAMES, PULL, Rig, WATCHDOG, cases, millis, provision, side};
 
 #[test]
 fn silence_pulls_the_line_of_an_armed_host_and_of_no_other() {
@@ -238,6 +238,8 @@ fn a_broken_power_sense_alone_resets_nobody() {
 }
 
 proptest! {
+    #![proptest_config(cases(50))]
+
     /// Whatever the hosts do for a while: a line is pulled only if its host had it armed, has given no sign of life for
     /// the whole time, and has not been released.
     #[test]
@@ -256,12 +258,13 @@ proptest! {
                 _ => rig.boot(host),
             }
             for _ in 0..pause {
+                let began = rig.now;
                 let before = [rig.peers[0].sequence, rig.peers[1].sequence];
                 let pulls = rig.pulls.len();
                 rig.run(1);
                 for host in 0..2 {
                     if rig.peers[host].sequence != before[host] {
-                        last_spoke[host] = rig.now;
+                        last_spoke[host] = began;
                         match rig.peers[host].asks.watch {
                             Some(Watch::Arm(_)) => armed[host] = true,
                             Some(Watch::Release) => armed[host] = false,
