@@ -5,6 +5,7 @@ mod bench;
 mod core_thumb;
 mod coverage;
 mod demo;
+mod firmware;
 mod fuzz;
 mod lint;
 mod man;
@@ -17,6 +18,7 @@ mod sim;
 mod story;
 mod test;
 mod tidy;
+mod toolchain;
 mod watchdog;
 mod workspace;
 
@@ -90,6 +92,9 @@ enum Command {
     Watchdog,
     /// Build the core for a Cortex-M3, without an allocator.
     CoreThumb,
+    /// Build the firmware of the witness for its boards, and look at what came of it.
+    #[command(subcommand)]
+    Firmware(firmware::Task),
     /// Write those manual pages anew that are made of the program's own tables.
     Man,
     /// Check formatting, lints, documentation, licences and the sources of dependencies.
@@ -113,6 +118,7 @@ fn main() -> ExitCode {
         Command::Story { rounds } => story::run(&workspace, rounds),
         Command::Watchdog => watchdog::run(&workspace),
         Command::CoreThumb => core_thumb::run(&workspace),
+        Command::Firmware(task) => firmware::run(&workspace, task),
         Command::Man => man::run(&workspace),
         Command::Lint => lint::run(&workspace),
         Command::Tidy => tidy::run(&workspace),

@@ -1,0 +1,111 @@
+//! `cargo xtask firmware`: the witness's firmware for its boards, and whether it keeps its budget.
+
+mod elf;
+mod stack;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+
+use crate::process::{self, Failure, file_failure};
+use crate::toolchain::Toolchain;
+use crate::workspace::Workspace;
+
+/// What may be asked of the firmware.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum Task {
+    /// Build it for every board.
+    Build,
+    /// Print how much flash and memory it takes on each board, its stack included; more than the budget is an error.
+    Size,
+}
+
+/// A board, and where its flash and memory begin.
+#[derive(Debug)]
+pub(crate) struct Board {
+    pub(crate) name: &'static str,
+    target: &'static str,
+    /// The handler of the clock's exception, which comes on top of everything.
+    exceptions: &'static [&'static str],
+}
+
+pub(crate) const BOARDS: &[Board] =
+    &[Board { name: "lm3s6965", target: "thumbv7m-none-eabi", exceptions: &["SysTick"] }];
+
+const FLASH_BUDGET: u32 = 48 << 10;
+const MEMORY_BUDGET: u32 = 8 << 10;
+const MEMORY: u32 = 0x2000_0000;
+
+/// Does it.
+///
+/// # Errors
+/// If a board cannot be built, or is over the budget.
+pub(crate) fn run(workspace: &Workspace, task: Task) -> Result<(), Failure> {
+    let built = BOARDS.iter().map(|board| board.build(workspace)).collect::<Result<Vec<_>, _>>()?;
+    match task {
+        Task::Build => {
+            built.iter().for_each(|path| println!("{}", path.display()));
+            Ok(())
+        }
+        Task::Size => BOARDS.iter().zip(&built).try_for_each(|(board, path)| board.weigh(path)),
+    }
+}
+
+impl Board {
+    /// Builds its firmware, and says where that is.
+    pub(crate) fn build(&self, workspace: &Workspace) -> Result<PathBuf, Failure> {
+        let target = workspace.target.join("firmware");
+        let mut build = Toolchain::build_for(self.target)?;
+        build
+            .args(["--release", "--locked", "--target-dir"])
+            .arg(&target)
+            .current_dir(workspace.root.join("fw-serial-bridge/boards").join(self.name));
+        process::run(&mut build)?;
+        Ok(target.join(self.target).join("release").join(format!("heartline-{}", self.name)))
+    }
+
+    fn weigh(&self, path: &Path) -> Result<(), Failure> {
+        let bytes = fs::read(path).map_err(file_failure(path))?;
+        let program = elf::Program::read(&bytes).ok_or_else(|| {
+            Failure::Other(format!("{} is no program for a microcontroller", path.display()))
+        })?;
+        let sections = program.sections.iter();
+        let flash: u32 =
+            sections.clone().filter(|section| section.is_stored).map(|section| section.size).sum();
+        let in_memory = sections.filter(|section| section.is_loaded && section.address >= MEMORY);
+        let variables: u32 = in_memory.map(|section| section.size).sum();
+        let deepest = stack::deepest(&program, "Reset", self.exceptions)
+            .map_err(|what| Failure::Other(format!("{}: {what}", self.name)))?;
+        let memory = variables + deepest.bytes;
+        println!("{}: {flash} of {FLASH_BUDGET} bytes of flash", self.name);
+        println!(
+            "{}: {memory} of {MEMORY_BUDGET} bytes of memory: {variables} of variables, {} of stack at most:",
+            self.name, deepest.bytes
+        );
+        for (name, bytes) in deepest.chain.iter().filter(|(_, bytes)| *bytes > 0) {
+            println!("    {bytes:5} {}", readable(name));
+        }
+        if flash > FLASH_BUDGET || memory > MEMORY_BUDGET {
+            return Err(Failure::Other(format!("{} is over its budget", self.name)));
+        }
+        Ok(())
+    }
+}
+
+/// The last words of a mangled name, which say enough.
+fn readable(mangled: &str) -> String {
+    let mut words = Vec::new();
+    let mut rest = mangled;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        let digits = rest[at..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - at);
+        let length = rest[at..at + digits].parse().unwrap_or(0);
+        rest = &rest[at + digits..];
+        let word = rest.strip_prefix('_').unwrap_or(rest).get(..length);
+        if let Some(word) = word.filter(|word| word.len() > 2) {
+            words.push(word);
+            rest = &rest[rest.find(word).unwrap_or(0) + length..];
+        }
+    }
+    if words.is_empty() { mangled.to_owned() } else { words[words.len().saturating_sub(3)..].join("::") }
+}
