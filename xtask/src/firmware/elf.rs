@@ -4,13 +4,13 @@
 #[derive(Debug)]
 pub(crate) struct Program<'a> {
     bytes: &'a [u8],
-    pub(crate) sections: Vec<Section<'a>>,
+    pub(crate) sections: Vec<Section>,
     pub(crate) symbols: Vec<Symbol<'a>>,
 }
 
 /// A section and where it lies when the program runs.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Section<'a> {
+pub(crate) struct Section {
     pub(crate) address: u32,
     pub(crate) size: u32,
     /// It takes memory while the program runs.
@@ -58,7 +58,7 @@ impl<'a> Program<'a> {
                 link: field(0x18)?,
             })
         };
-        let sections: Vec<Section<'_>> = (0..count).map(section).collect::<Option<_>>()?;
+        let sections: Vec<Section> = (0..count).map(section).collect::<Option<_>>()?;
         let table = sections.iter().find(|section| section.kind == SYMBOLS)?;
         let strings = sections.get(usize::try_from(table.link).ok()?)?;
         let symbol = |at: u32| {
@@ -85,7 +85,7 @@ impl<'a> Program<'a> {
     }
 
     fn offset(&self, address: u32) -> Option<u32> {
-        let holds = |section: &&Section<'_>| {
+        let holds = |section: &&Section| {
             section.is_stored && (section.address..section.address + section.size).contains(&address)
         };
         let section = self.sections.iter().find(holds)?;
