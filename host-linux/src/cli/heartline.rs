@@ -11,7 +11,7 @@ use super::hb_transfer::{standby_scope, takeover_scope};
 use super::places::Places;
 use super::status::{Palette, render_status};
 use super::transfer::{Patience, carry_out, show_step, unanswered};
-use super::{Output, administration, background, check, replay, serial_test};
+use super::{Output, administration, background, check, dongle, replay, serial_test};
 use crate::control::{Client, Request, Scope};
 use crate::{agents, clients, daemon, demo};
 
@@ -109,6 +109,12 @@ enum Command {
     ///
     /// Start --receive on one host, then --send on the other. Exits with 0 if the line passed.
     SerialTest(serial_test::SerialTest),
+    /// The witness in the null-modem cable: give it its keys, ask it who it is, see what it did.
+    ///
+    /// `show` and `journal` ask the daemon; `ask` and `provision` speak to the witness over its serial line, while no daemon
+    /// of this host uses that.
+    #[command(subcommand)]
+    Dongle(dongle::Dongle),
     /// Show a whole cluster at work: two hosts and their cables, played on this machine alone.
     ///
     /// Exits with 0 if every step went as it should.
@@ -250,6 +256,7 @@ pub(super) fn run(words: Vec<OsString>, places: &Places) -> ExitCode {
             Output { stdout: findings.text, code, ..Output::default() }.print()
         }
         Command::SerialTest(test) => serial_test::run(&test).print(),
+        Command::Dongle(what) => dongle::run(&what, &places).print(),
         Command::Demo(options) => demo::run(&options),
         Command::Replay(options) => replay::run(&options, &places.state_dir).print(),
         Command::Daemon(options) => run_daemon(options, places),

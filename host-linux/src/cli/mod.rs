@@ -5,6 +5,7 @@ mod administration;
 mod background;
 mod check;
 mod cl_status;
+mod dongle;
 mod getopt;
 mod hb_transfer;
 mod heartbeat;

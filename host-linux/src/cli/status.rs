@@ -12,6 +12,8 @@ use crate::control::Snapshot;
 use crate::control::snapshot::{Failures, Group, GroupState, Holdings, Link, Node, NodeStatus};
 use crate::log::printable;
 
+pub(super) use witness::{render_deeds, render_witness};
+
 /// Whether a text may carry colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Palette {

@@ -16,7 +16,8 @@ pub(super) const MEDIA_MAX: usize = 16;
 /// The most ping nodes and ping groups together.
 pub(super) const PINGS_MAX: usize = 16;
 
-const BAUD_RATES: &[u32] = &[9600, 19200, 38400, 57600, 115_200, 230_400, 460_800];
+/// The speeds that a serial line may have, in bits per second.
+pub const BAUD_RATES: &[u32] = &[9600, 19200, 38400, 57600, 115_200, 230_400, 460_800];
 const SERVICE: &str = "ha-cluster";
 const PORT: u16 = 694;
 

@@ -38,6 +38,7 @@ use diagnostics::Diagnostics;
 pub use diagnostics::{Diagnostic, Severity};
 #[cfg(test)]
 pub(crate) use event_scripts::EVENTS;
+pub use media::BAUD_RATES;
 pub use model::*;
 pub use monitoring::{Monitoring, Monitors};
 pub use questions::{Answer, Question, Silence};
@@ -54,6 +55,14 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// What the agents of the resources have to say. Whatever it is, the other groups can run.
     pub advice: Vec<Diagnostic>,
+}
+
+/// Reads a file of keys that is not the configuration's own, such as the former ones; nothing if there is an error in it.
+#[must_use]
+pub fn load_keys(path: &Path, environment: &dyn System) -> (Option<KeyFile>, Vec<Diagnostic>) {
+    let mut diagnostics = Diagnostics::default();
+    let keys = reading::read_keys(path, environment, &mut diagnostics);
+    (keys, diagnostics.0)
 }
 
 /// Reads `nodeinfo`, `ha.cf`, `authkeys` and `haresources` in `directory`, all of them whatever is wrong with one. A

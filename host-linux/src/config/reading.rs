@@ -86,6 +86,14 @@ fn read_into(directory: &Path, system: &dyn System, diagnostics: &mut Diagnostic
     })
 }
 
+/// A file of keys by itself.
+pub(super) fn read_keys(path: &Path, system: &dyn System, diagnostics: &mut Diagnostics) -> Option<KeyFile> {
+    let remedy = "name a file in the format of authkeys";
+    let (file, info) = open_file(path, remedy, Secrecy::Keys, system, diagnostics)?;
+    let keys = authkeys::read(&file, info, system.effective_user(), diagnostics)?;
+    (!diagnostics.has_error()).then_some(keys.key_file)
+}
+
 /// Where things stand in `ha.cf`.
 struct Places {
     directives: BTreeMap<&'static str, Span>,
@@ -137,11 +145,20 @@ fn open(
     system: &dyn System,
     diagnostics: &mut Diagnostics,
 ) -> Option<(SourceFile, FileInfo)> {
-    let path = directory.join(name);
-    match system.read_file(&path) {
-        Ok((bytes, info)) => Some((SourceFile::new(&path, &bytes, secrecy), info)),
+    open_file(&directory.join(name), remedy, secrecy, system, diagnostics)
+}
+
+fn open_file(
+    path: &Path,
+    remedy: &str,
+    secrecy: Secrecy,
+    system: &dyn System,
+    diagnostics: &mut Diagnostics,
+) -> Option<(SourceFile, FileInfo)> {
+    match system.read_file(path) {
+        Ok((bytes, info)) => Some((SourceFile::new(path, &bytes, secrecy), info)),
         Err(error) => {
-            diagnostics.about_file(Severity::Error, &path, format!("cannot read the file: {error}"), remedy);
+            diagnostics.about_file(Severity::Error, path, format!("cannot read the file: {error}"), remedy);
             None
         }
     }

@@ -4,7 +4,7 @@ use heartline_core::config::{Config, ConfigError, Intervals, Parts, Policy, Quor
 use heartline_core::seal::{Key, KeyError, KeyRing, Method};
 use heartline_core::time::Duration;
 
-use crate::config::{self, AuthMethod, Configuration, Monitoring};
+use crate::config::{self, AuthMethod, Configuration, KeyFile, Monitoring};
 
 /// Why a configuration that reads well cannot be lived by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -74,12 +74,16 @@ pub fn core_config(configuration: &Configuration) -> Result<(Config, KeyRing), U
         Some(witness) => config.with_witness(&witness.name)?,
         None => config,
     };
-    Ok((config, key_ring(configuration)?))
+    Ok((config, key_ring(&configuration.keys)?))
 }
 
-pub(crate) fn key_ring(configuration: &Configuration) -> Result<KeyRing, KeyError> {
+/// The keys of an `authkeys`.
+///
+/// # Errors
+/// [`KeyError`] where the core has a rule that the reader does not know.
+pub(crate) fn key_ring(file: &KeyFile) -> Result<KeyRing, KeyError> {
     let mut keys = Vec::new();
-    for key in &configuration.keys.keys {
+    for key in &file.keys {
         let method = match key.method {
             AuthMethod::Crc => Method::Crc,
             AuthMethod::Md5 => Method::Md5,
@@ -88,7 +92,7 @@ pub(crate) fn key_ring(configuration: &Configuration) -> Result<KeyRing, KeyErro
         };
         keys.push(Key::new(key.number, method, &key.secret)?);
     }
-    KeyRing::new(configuration.keys.signing, &keys)
+    KeyRing::new(file.signing, &keys)
 }
 
 /// The words of a group, one blank between them, whatever stood there in the file.

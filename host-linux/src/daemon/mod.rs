@@ -33,6 +33,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook_mio::v1_0::Signals;
 
+pub(crate) use core_config::key_ring;
 pub use core_config::{Unfit, core_config};
 pub use options::Options;
 

@@ -12,6 +12,7 @@ mod report;
 mod serial;
 pub mod serial_test;
 mod udp;
+pub mod witness_line;
 
 use std::time::{Duration, Instant};
 

@@ -68,7 +68,7 @@ pub fn receive_line(device: &Path, baud: u32, timeout: Duration) -> io::Result<S
     Ok(text.trim_end_matches('\r').replace(char::is_control, "\u{fffd}"))
 }
 
-fn wait_for(tty: &Tty, what: PollFlags, deadline: Instant) -> io::Result<()> {
+pub(super) fn wait_for(tty: &Tty, what: PollFlags, deadline: Instant) -> io::Result<()> {
     loop {
         let left = deadline.saturating_duration_since(clock::monotonic());
         // Rounded up, so that a rest of less than a millisecond does not become a busy loop.
@@ -83,11 +83,11 @@ fn wait_for(tty: &Tty, what: PollFlags, deadline: Instant) -> io::Result<()> {
     }
 }
 
-fn is_passing(error: &io::Error) -> bool {
+pub(super) fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
-fn into_io(error: MediaError) -> io::Error {
+pub(super) fn into_io(error: MediaError) -> io::Error {
     match error {
         MediaError::Io { cause, .. } => cause,
         other => io::Error::other(other),

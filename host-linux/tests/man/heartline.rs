@@ -9,8 +9,12 @@ const REST: &str = include_str!("heartline.txt");
 
 pub(crate) fn page() -> String {
     let heartline = heartline::cli::command();
-    let commands: Vec<&Command> = heartline.get_subcommands().filter(|it| !it.is_hide_set()).collect();
-    let synopsis: Vec<String> = commands.iter().map(|command| line(&usage(command))).collect();
+    let commands = commands_of(&heartline, "heartline");
+    let synopsis: Vec<String> = commands
+        .iter()
+        .filter(|(_, command)| !command.has_subcommands())
+        .map(|(name, command)| line(&usage(name, command)))
+        .collect();
     let mut parts = vec![
         head("heartline", 8, "keeps a service alive on a pair of Linux machines"),
         section("Synopsis"),
@@ -19,8 +23,8 @@ pub(crate) fn page() -> String {
         paragraphs(&about(&heartline)),
         section("Commands"),
     ];
-    for command in &commands {
-        parts.push(subsection(&format!("heartline {}", command.get_name())));
+    for (name, command) in &commands {
+        parts.push(subsection(name));
         parts.push(paragraphs(&about(command)));
         parts.push(arguments(command));
     }
@@ -28,6 +32,18 @@ pub(crate) fn page() -> String {
     parts.push(arguments(&heartline));
     parts.push(crate::prose(REST));
     roff::page(&parts)
+}
+
+/// All commands below one, each with the words that call it.
+fn commands_of<'a>(command: &'a Command, words: &str) -> Vec<(String, &'a Command)> {
+    let shown = command.get_subcommands().filter(|it| !it.is_hide_set() && it.get_name() != "help");
+    shown
+        .flat_map(|command| {
+            let name = format!("{words} {}", command.get_name());
+            let below = commands_of(command, &name);
+            std::iter::once((name, command)).chain(below)
+        })
+        .collect()
 }
 
 fn about(command: &Command) -> String {
@@ -41,8 +57,8 @@ fn visible(command: &Command) -> impl Iterator<Item = &Arg> {
 }
 
 /// The command and its arguments, in brackets where they may be absent.
-fn usage(command: &Command) -> String {
-    let mut usage = format!("`heartline {}`", command.get_name());
+fn usage(name: &str, command: &Command) -> String {
+    let mut usage = format!("`{name}`");
     for argument in visible(command) {
         let name = names(argument).pop().unwrap_or_default();
         usage += &if argument.is_required_set() { format!(" {name}") } else { format!(" [{name}]") };

@@ -253,4 +253,8 @@ dongle   active  90 ms ago  /dev/ttyS0  0.1.0     2 h  wna (epoch 3)
     cluster.witness = Some(witness());
     let shown = render_status(&cluster, Palette::Plain);
     assert!(shown.ends_with(expected), "{shown}");
+    let newest_first = "   3.0 s ago  it gave its vote of epoch 3 to wna
+   3.3 s ago  it reset wnb, since the other node asked for it
+";
+    assert_eq!(witness::render_deeds(&witness()), newest_first);
 }

@@ -29,6 +29,26 @@ pub(super) fn render(text: &mut String, witness: &Witness, palette: Palette) {
     }
 }
 
+/// What the witness has done as far as it has told it, newest first.
+pub(in crate::cli) fn render_deeds(witness: &Witness) -> String {
+    if witness.deeds.is_empty() {
+        return format!("{} has told nothing yet of what it did.\n", witness.name);
+    }
+    let mut text = String::new();
+    for deed in witness.deeds.iter().rev() {
+        let when = format!("{} ago", duration(deed.ms_ago));
+        let _ = writeln!(text, "{when:>12}  {}", printable(&deed.text));
+    }
+    text
+}
+
+/// The witness without the rest of the cluster.
+pub(in crate::cli) fn render_witness(witness: &Witness, palette: Palette) -> String {
+    let mut text = String::new();
+    render(&mut text, witness, palette);
+    text.trim_start().to_owned()
+}
+
 fn own_row(witness: &Witness) -> Row<7> {
     let mood = match witness.status {
         NodeStatus::Active | NodeStatus::Ping => Mood::Good,
