@@ -51,6 +51,8 @@ pub(crate) struct End {
     openings: Inotify,
     /// Whether the port is open on the host.
     is_open: bool,
+    /// It is the world itself that reads here, and always does.
+    is_the_worlds: bool,
     /// It was closed, but somebody seemed to hold it still: a child between its fork and its exec holds for a moment
     /// whatever its parent does, and no event tells when it lets go. So often it is looked at again.
     looks: u8,
@@ -70,7 +72,12 @@ impl End {
         let openings = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).map_err(watch())?;
         let events = AddWatchFlags::IN_OPEN | AddWatchFlags::IN_CLOSE;
         openings.add_watch(&terminal, events).map_err(watch())?;
-        Ok(Self { master, slave, terminal, openings, is_open: false, looks: 0 })
+        Ok(Self { master, slave, terminal, openings, is_open: false, is_the_worlds: false, looks: 0 })
+    }
+
+    /// The same for a reader in the world.
+    pub(crate) fn of_the_world(self) -> Self {
+        Self { is_open: true, is_the_worlds: true, ..self }
     }
 
     /// The path of the host's side, in the world.
@@ -83,6 +90,9 @@ impl End {
     fn look_for_readers(&mut self) {
         // Events only tell when to look: several closings may come as one.
         let events = self.openings.read_events().unwrap_or_default();
+        if self.is_the_worlds {
+            return;
+        }
         if events.iter().any(|event| event.mask.intersects(AddWatchFlags::IN_CLOSE)) {
             self.looks = LOOKS;
         } else if events.is_empty() && self.looks == 0 {

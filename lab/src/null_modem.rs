@@ -1,4 +1,4 @@
-//! A null-modem cable between two hosts: the handle. The bytes are moved in `line`.
+//! A null-modem cable between two hosts, or from a host to the world: the handle. The bytes are moved in `line`.
 
 use crate::error::Error;
 use crate::host::Host;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 
-/// A serial line between two hosts. It carries bytes no faster than its rate, in order, and loses what nobody
+/// A serial line between two hosts, or from a host to something that the world has in the cable. It carries bytes no faster than its rate, in order, and loses what nobody
 /// reads. Losing this cuts it.
 #[derive(Debug)]
 pub struct NullModem {
@@ -26,6 +26,18 @@ impl NullModem {
         b.needs_down()?;
         let ends = [End::open()?, End::open()?];
         let devices = [a.add_serial_port(ends[0].terminal())?, b.add_serial_port(ends[1].terminal())?];
+        Self::with(ends, devices, [a.name().to_owned(), b.name().to_owned()], baud)
+    }
+
+    /// From a host to the world.
+    pub(crate) fn to_world(host: &mut Host, baud: u32) -> Result<Self, Error> {
+        host.needs_down()?;
+        let ends = [End::open()?, End::open()?.of_the_world()];
+        let devices = [host.add_serial_port(ends[0].terminal())?, ends[1].terminal().to_owned()];
+        Self::with(ends, devices, [host.name().to_owned(), String::new()], baud)
+    }
+
+    fn with(ends: [End; 2], devices: [PathBuf; 2], hosts: [String; 2], baud: u32) -> Result<Self, Error> {
         let (orders, received) = mpsc::channel();
         let (heard, bell) = io::pipe().map_err(Error::io("make a pipe"))?;
         let mut line = Line::new(ends, baud, received, heard);
@@ -33,7 +45,6 @@ impl NullModem {
             .name("null-modem".to_owned())
             .spawn(move || line.run())
             .map_err(Error::io("start a thread"))?;
-        let hosts = [a.name().to_owned(), b.name().to_owned()];
         Ok(Self { hosts, devices, orders, bell: Some(bell), pump: Some(pump) })
     }
 
@@ -42,6 +53,12 @@ impl NullModem {
     #[must_use]
     pub fn device(&self, host: &Host) -> Option<&Path> {
         self.end_of(host).map(|end| self.devices[end].as_path())
+    }
+
+    /// The terminal of the world at the cable's second end, if it leads there.
+    #[must_use]
+    pub fn world_end(&self) -> Option<&Path> {
+        self.hosts[1].is_empty().then_some(self.devices[1].as_path())
     }
 
     /// Cuts the cable: bytes go out at the rate of the line and arrive nowhere.

@@ -79,6 +79,12 @@ impl PowerSwitch {
         host.bind(&self.socket, Path::new(DEVICE))
     }
 
+    /// Where the world asks it, one line for each connection: `reset ha1` switches a host off.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// Has the unit behave like this from now on.
     pub fn set_fault(&self, fault: PowerFault) {
         self.lock().fault = fault;

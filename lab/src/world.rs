@@ -173,6 +173,15 @@ impl World {
         NullModem::new(a, b, baud)
     }
 
+    /// A null-modem cable from the next free serial port of a host that is down to a terminal of the world,
+    /// [`NullModem::world_end`]: for what sits in a cable between two hosts.
+    ///
+    /// # Errors
+    /// As [`World::null_modem`].
+    pub fn cable_to_world(&mut self, host: &mut Host, baud: u32) -> Result<NullModem, Error> {
+        NullModem::to_world(host, baud)
+    }
+
     /// A new disk for several hosts, with an ext4 file system when this user can have a block device.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use crate::client::fetch;
 use crate::database;
+use crate::dongle::Dongle;
 use crate::error::Error;
 use crate::fencing;
 use crate::node::Node;
@@ -30,11 +31,13 @@ pub struct Cluster {
     pub ha2: Node,
     /// The hosts beyond these two.
     pub others: Vec<Node>,
-    /// The null-modem cable between the first two.
+    /// The null-modem cable between the first two; with a witness in it, the first host's end of it.
     pub cable: NullModem,
     /// What it was built from.
     pub plan: Plan,
     disk: Option<Arc<SharedDisk>>,
+    // Before the power switch, at which it pulls.
+    dongle: Option<Dongle>,
     power: Option<PowerSwitch>,
     lans: Vec<Switch>,
     watch: Watch,
@@ -61,7 +64,6 @@ impl Cluster {
             lan.connect(&mut ha2)?;
             others.iter_mut().try_for_each(|host| lan.connect(host).map(drop))?;
         }
-        let cable = world.null_modem(&mut ha1, &mut ha2, BAUD)?;
         let mut disk = None;
         if plan.groups.iter().any(|group| group.disk) {
             let shared = world.shared_disk(plan.disk_megabytes)?;
@@ -78,10 +80,25 @@ impl Cluster {
             others.iter_mut().try_for_each(|host| fencing::install(&switch, host))?;
             power = Some(switch);
         }
+        let mut dongle = None;
+        let cable = if plan.dongle {
+            let ends = [world.cable_to_world(&mut ha1, BAUD)?, world.cable_to_world(&mut ha2, BAUD)?];
+            let switch = match power.take() {
+                Some(switch) => switch,
+                None => world.power_switch()?,
+            };
+            let names = [ha1.name(), ha2.name()].map(str::to_owned);
+            let (first, built) = Dongle::build(ends, names, switch.socket())?;
+            (power, dongle) = (Some(switch), Some(built));
+            first
+        } else {
+            world.null_modem(&mut ha1, &mut ha2, BAUD)?
+        };
         let watch = Watch::begin().map_err(Error::io("start a thread"))?;
         let (ha1, ha2) = (Node::new(ha1), Node::new(ha2));
         let others = others.into_iter().map(Node::new).collect();
-        let mut cluster = Self { ha1, ha2, others, cable, plan, disk, power, lans, watch, finished: false };
+        let mut cluster =
+            Self { ha1, ha2, others, cable, plan, disk, dongle, power, lans, watch, finished: false };
         cluster.write_files()?;
         for node in cluster.nodes_mut() {
             node.boot()?;
@@ -123,6 +140,14 @@ impl Cluster {
     /// The plan has no fencing device.
     pub fn power(&self) -> Result<&PowerSwitch> {
         self.power.as_ref().ok_or_else(|| Error::Wrong("nobody fences".to_owned()))
+    }
+
+    /// The witness in the cable.
+    ///
+    /// # Errors
+    /// The plan has none.
+    pub fn dongle(&mut self) -> Result<&mut Dongle> {
+        self.dongle.as_mut().ok_or_else(|| Error::Wrong("there is no dongle".to_owned()))
     }
 
     /// The shared disk.

@@ -8,6 +8,7 @@ mod client;
 mod clock;
 mod cluster;
 pub mod database;
+mod dongle;
 mod error;
 mod fencing;
 mod flood;
@@ -19,6 +20,7 @@ mod watch;
 
 pub use client::fetch;
 pub use cluster::Cluster;
+pub use dongle::Dongle;
 pub use error::Error;
 pub use flood::{Flood, overheard};
 pub use node::Node;

@@ -91,6 +91,7 @@ pub struct Plan {
     pub(crate) second_lan: bool,
     pub(crate) disk_megabytes: u32,
     pub(crate) hosts: usize,
+    pub(crate) dongle: bool,
 }
 
 impl Default for Plan {
@@ -114,6 +115,7 @@ impl Default for Plan {
             second_lan: false,
             disk_megabytes: 16,
             hosts: 2,
+            dongle: false,
         }
     }
 }
@@ -162,6 +164,14 @@ impl Plan {
     #[must_use]
     pub(crate) fn fences(&self) -> bool {
         !self.devices.is_empty()
+    }
+
+    /// With the witness `dongle` in the null-modem cable, which can pull a reset line of each host.
+    #[must_use]
+    pub fn dongle(mut self) -> Self {
+        self.dongle = true;
+        self.media = vec!["witness dongle serial /dev/ttyS0".to_owned(), "bcast eth0".to_owned()];
+        self
     }
 
     /// With another `authkeys`.

@@ -20,6 +20,7 @@ mod record;
 mod start;
 mod story;
 mod surroundings;
+mod witness;
 
 use heartline_lab::{World, dispatch, world};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -115,6 +116,15 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
         two_of_five_stop_and_three_go_on
         the_majority_takes_over_what_it_has_fenced
         the_last_of_three_runs_nothing;
+    witness:
+        it_is_given_its_keys
+        the_cable_with_it_is_enough
+        of_two_that_lose_each_other_it_keeps_one
+        a_host_without_heartbeat_is_reset
+        an_orderly_end_disarms
+        its_loss_moves_nothing
+        it_fences_in_a_takeover
+        garbage_on_one_side_stays_there;
     surroundings:
         an_agent_starts_with_clean_surroundings
         the_daemon_is_real_time_and_locked;

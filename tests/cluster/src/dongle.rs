@@ -1,0 +1,301 @@
+//! The witness in the cable: the firmware as it is, on two terminals of the world in place of UARTs. Its reset lines work
+//! the power switch of the laboratory.
+
+use crate::error::Error;
+use crate::{Result, clock};
+use embedded_hal::digital::{ErrorType as PinError, InputPin, OutputPin};
+use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
+use heartline_bridge::store::{PAGE_BYTES, PageError, Pages, Store};
+use heartline_bridge::{Bridge, Dongle as Board, End, LineErrors, Port, journal};
+use heartline_core::time::Instant;
+use heartline_core::witness::{Counters, Side, StartCause};
+use heartline_lab::NullModem;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::convert::Infallible;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+/// The board looks up so often whatever happens, as one with a watchdog of its own does.
+const TURN_MILLIS: u8 = 2;
+/// What is in memory after the power came.
+const NOISE: u8 = 0xaa;
+
+/// The witness, and the second host's end of the cable that it is in. Losing this ends it.
+#[derive(Debug)]
+pub struct Dongle {
+    /// The end of the cable at the second host.
+    pub far_cable: NullModem,
+    state: Arc<Mutex<State>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The test wants the board to end for good.
+    over: bool,
+    /// It has power.
+    powered: bool,
+    /// Its reset pin is pulled for a moment.
+    reset: bool,
+    counters: [Counters; 2],
+    /// How often it began anew, and why it did the last time.
+    lives: u32,
+}
+
+impl Dongle {
+    /// Puts it between two cables, and gives it power. Gives the first cable back.
+    pub(crate) fn build(ends: [NullModem; 2], hosts: [String; 2], power: &Path) -> Result<(NullModem, Self)> {
+        let mut terminals = Vec::new();
+        for end in &ends {
+            let path = end.world_end().ok_or_else(|| Error::Wrong("a cable leads nowhere".to_owned()))?;
+            terminals.push(path.to_owned());
+        }
+        let state = Arc::new(Mutex::new(State { powered: true, ..State::default() }));
+        let shared = Arc::clone(&state);
+        let power = power.to_owned();
+        let work = move || {
+            let mut memory = [NOISE; journal::BYTES];
+            let mut flash = Flash::default();
+            let mut cause = StartCause::PowerOn;
+            while !lock(&shared).over {
+                match live(&mut flash, &mut memory, cause, &terminals, &hosts, &power, &shared) {
+                    Ok(next) => cause = next,
+                    Err(error) => {
+                        eprintln!("the dongle: {error}");
+                        return;
+                    }
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("dongle".to_owned()).spawn(work);
+        let thread = Some(thread.map_err(Error::io("start a thread"))?);
+        let [first, far_cable] = ends;
+        Ok((first, Self { far_cable, state, thread }))
+    }
+
+    /// Takes its power, and with it what it had in memory.
+    pub fn power_off(&self) {
+        lock(&self.state).powered = false;
+    }
+
+    /// Gives it power again.
+    pub fn power_on(&self) {
+        lock(&self.state).powered = true;
+    }
+
+    /// Pulls its reset pin for a moment.
+    pub fn reset(&self) {
+        lock(&self.state).reset = true;
+    }
+
+    /// What it has counted on the side of the first or the second host in its present life.
+    #[must_use]
+    pub fn counters(&self, side: Side) -> Counters {
+        lock(&self.state).counters[side.index()]
+    }
+
+    /// How many lives it has had.
+    #[must_use]
+    pub fn lives(&self) -> u32 {
+        lock(&self.state).lives
+    }
+}
+
+impl Drop for Dongle {
+    fn drop(&mut self) {
+        lock(&self.state).over = true;
+        if let Some(thread) = self.thread.take() {
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One life of the board; gives why the next one begins.
+fn live(
+    flash: &mut Flash,
+    memory: &mut [u8; journal::BYTES],
+    cause: StartCause,
+    terminals: &[PathBuf],
+    hosts: &[String; 2],
+    power: &Path,
+    state: &Mutex<State>,
+) -> io::Result<StartCause> {
+    let files = [open(&terminals[0])?, open(&terminals[1])?];
+    let end = |at: usize| -> io::Result<End<Uart, Line, Power>> {
+        let line = Line { host: hosts[at].clone(), switch: power.to_owned(), is_pulled: false };
+        Ok(End { port: Uart(files[at].try_clone()?), line, sense: Power })
+    };
+    let store = Store::begin_life(flash).map_err(|_| io::Error::other("its flash does not work"))?;
+    let mut bridge = Bridge::new(store, memory, now());
+    bridge.begin(now(), cause);
+    let mut board = Board::new(&mut bridge, [end(0)?, end(1)?]);
+    {
+        let mut state = lock(state);
+        (state.reset, state.lives) = (false, state.lives + 1);
+    }
+    loop {
+        board.turn(now());
+        {
+            let mut state = lock(state);
+            state.counters = Side::ALL.map(|side| *board.bridge().counters(side));
+            if state.over || state.reset {
+                return Ok(StartCause::Pin);
+            }
+            if !state.powered {
+                break;
+            }
+        }
+        if board.bridge().wants_restart() {
+            return Ok(StartCause::Software);
+        }
+        let mut readable = files.each_ref().map(|file| PollFd::new(file.as_fd(), PollFlags::POLLIN));
+        let _ = poll(&mut readable, PollTimeout::from(TURN_MILLIS));
+    }
+    memory.fill(NOISE);
+    while !lock(state).over && !lock(state).powered {
+        let _ = poll(&mut [], PollTimeout::from(TURN_MILLIS));
+        // Nobody takes what comes in.
+        for mut file in &files {
+            let _ = file.read(&mut [0; 256]);
+        }
+    }
+    Ok(StartCause::PowerOn)
+}
+
+fn open(terminal: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open(terminal)
+}
+
+fn now() -> Instant {
+    Instant::from_micros(clock::monotonic_us())
+}
+
+/// Two pages that keep what was written, over everything.
+#[derive(Debug, Default)]
+struct Flash([Vec<u8>; 2]);
+
+impl Pages for &mut Flash {
+    fn read(&mut self, page: usize, out: &mut [u8; PAGE_BYTES]) -> std::result::Result<(), PageError> {
+        out.fill(0xff);
+        out.iter_mut().zip(&self.0[page]).for_each(|(to, from)| *to = *from);
+        Ok(())
+    }
+
+    fn rewrite(&mut self, page: usize, bytes: &[u8]) -> std::result::Result<(), PageError> {
+        self.0[page] = bytes.to_vec();
+        Ok(())
+    }
+}
+
+/// A serial port.
+struct Uart(File);
+
+impl Uart {
+    fn is_ready(file: BorrowedFd<'_>, what: PollFlags) -> bool {
+        let mut descriptor = [PollFd::new(file, what)];
+        poll(&mut descriptor, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+    }
+}
+
+impl ErrorType for Uart {
+    type Error = ErrorKind;
+}
+
+impl Read for Uart {
+    fn read(&mut self, bytes: &mut [u8]) -> std::result::Result<usize, ErrorKind> {
+        self.0.read(bytes).map_err(|_| ErrorKind::Other)
+    }
+}
+
+impl ReadReady for Uart {
+    fn read_ready(&mut self) -> std::result::Result<bool, ErrorKind> {
+        Ok(Self::is_ready(self.0.as_fd(), PollFlags::POLLIN))
+    }
+}
+
+impl Write for Uart {
+    fn write(&mut self, bytes: &[u8]) -> std::result::Result<usize, ErrorKind> {
+        self.0.write(bytes).map_err(|_| ErrorKind::Other)
+    }
+
+    fn flush(&mut self) -> std::result::Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+impl WriteReady for Uart {
+    fn write_ready(&mut self) -> std::result::Result<bool, ErrorKind> {
+        Ok(Self::is_ready(self.0.as_fd(), PollFlags::POLLOUT))
+    }
+}
+
+impl Port for Uart {
+    fn take_errors(&mut self) -> LineErrors {
+        LineErrors::default()
+    }
+}
+
+/// A reset line: pulling it takes a host down.
+struct Line {
+    host: String,
+    switch: PathBuf,
+    is_pulled: bool,
+}
+
+impl PinError for Line {
+    type Error = Infallible;
+}
+
+impl OutputPin for Line {
+    fn set_low(&mut self) -> std::result::Result<(), Infallible> {
+        self.is_pulled = false;
+        Ok(())
+    }
+
+    fn set_high(&mut self) -> std::result::Result<(), Infallible> {
+        if !std::mem::replace(&mut self.is_pulled, true) {
+            let (host, switch) = (self.host.clone(), self.switch.clone());
+            // A pin does not wait for what hangs on it.
+            thread::spawn(move || {
+                let asked = UnixStream::connect(switch).and_then(|mut switch| {
+                    writeln!(switch, "reset {host}")?;
+                    switch.read_to_end(&mut Vec::new())
+                });
+                if let Err(error) = asked {
+                    eprintln!("the reset line of {host}: {error}");
+                }
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A power sense that is not wired.
+struct Power;
+
+impl PinError for Power {
+    type Error = Infallible;
+}
+
+impl InputPin for Power {
+    fn is_high(&mut self) -> std::result::Result<bool, Infallible> {
+        Ok(true)
+    }
+
+    fn is_low(&mut self) -> std::result::Result<bool, Infallible> {
+        Ok(false)
+    }
+}

@@ -1,0 +1,245 @@
+//! The witness in the null-modem cable: the firmware as it is, between two daemons.
+
+use crate::Outcome;
+use heartline::control::snapshot::{Snapshot, WitnessHost, WitnessWatch};
+use heartline_cluster_tests::{Cluster, LIMIT, Plan};
+use heartline_core::witness::Side;
+use heartline_lab::{World, wait_until};
+
+fn plan() -> Plan {
+    Plan::default().dongle().keys("auth 1\n1 sha1 a_secret_of_good_length\n").directive("initdead", "5")
+}
+
+/// It votes and watches, and nobody else fences.
+fn watched() -> Plan {
+    plan().line("quorum witness").line("witness_watchdog 2")
+}
+
+/// The hosts are up, and the witness has its keys; no daemon runs.
+fn provisioned(world: World, plan: Plan) -> std::result::Result<Cluster, Box<dyn std::error::Error>> {
+    let mut cluster = Cluster::build(world, plan)?;
+    let said = cluster.ha1.run_well(&["heartline", "dongle", "provision", "--yes"])?;
+    assert!(said.contains("dongle has its keys and settings, and works with them"), "{said}");
+    Ok(cluster)
+}
+
+fn host<'a>(status: &'a Snapshot, name: &str) -> Option<&'a WitnessHost> {
+    status.witness.as_ref()?.hosts.iter().find(|host| host.name == name)
+}
+
+/// Both are served, and both are watched over.
+fn started(world: World) -> std::result::Result<Cluster, Box<dyn std::error::Error>> {
+    let mut cluster = provisioned(world, watched())?;
+    cluster.start_settled()?;
+    wait_watched(&cluster)?;
+    Ok(cluster)
+}
+
+fn wait_watched(cluster: &Cluster) -> Outcome {
+    for node in cluster.nodes() {
+        node.wait_status("the witness watches over both", |status| {
+            let armed = |name| host(status, name).is_some_and(|it| it.watchdog == WitnessWatch::Armed);
+            armed("ha1") && armed("ha2") && status.warnings.is_empty()
+        })?;
+    }
+    Ok(())
+}
+
+fn resets(cluster: &Cluster) -> std::result::Result<Vec<String>, Box<dyn std::error::Error>> {
+    Ok(cluster.power()?.requests())
+}
+
+/// Keys come in once, and then only from who has them; who it is and what it did is told.
+pub(crate) fn it_is_given_its_keys(world: World) -> Outcome {
+    let mut cluster = Cluster::build(world, watched())?;
+    let said = cluster.ha1.run_well(&["heartline", "dongle", "ask"])?;
+    assert!(said.contains("no keys yet"), "{said}");
+    let output = cluster.ha1.run(&["heartline", "dongle", "provision"])?;
+    assert!(!output.status.success() && output.stdout.contains("add --yes"), "{}", output.stdout);
+    cluster.ha1.run_well(&["heartline", "dongle", "provision", "--yes"])?;
+    let said = cluster.ha2.run_well(&["heartline", "dongle", "ask"])?;
+    assert!(said.contains("is dongle of ha1 and ha2, since"), "{said}");
+    // Whoever has other keys gets nothing.
+    let other = "auth 1\n1 sha1 another_secret_of_good_length\n";
+    cluster.ha2.host.write("/etc/ha.d/authkeys", other, 0o600)?;
+    let output = cluster.ha2.run(&["heartline", "dongle", "provision", "--yes"])?;
+    assert!(
+        output.stdout.contains("It has other keys: give them with `--old-keys FILE`"),
+        "{}",
+        output.stdout
+    );
+    cluster.ha2.host.write("/etc/ha.d/former", &cluster.ha1.host.read("/etc/ha.d/authkeys")?, 0o600)?;
+    let with = ["heartline", "dongle", "provision", "--yes", "--old-keys", "/etc/ha.d/former"];
+    cluster.ha2.run_well(&with)?;
+    cluster.ha1.host.write("/etc/ha.d/authkeys", other, 0o600)?;
+    cluster.start_settled()?;
+    wait_watched(&cluster)?;
+    // The line is the daemon's now.
+    let output = cluster.ha1.run(&["heartline", "dongle", "ask"])?;
+    assert!(!output.status.success() && output.stdout.contains("The daemon runs [pid "), "{}", output.stdout);
+    wait_until("the journal is told", LIMIT, || {
+        let said = cluster.ha1.run_well(&["heartline", "dongle", "journal"]).unwrap_or_default();
+        ["it was given keys and settings", "it armed the watchdog over ha2"]
+            .iter()
+            .all(|it| said.contains(it))
+    })?;
+    let said = cluster.ha1.run_well(&["heartline", "dongle", "show"])?;
+    assert!(said.starts_with("WITNESS") && said.contains("armed, 2.0 s"), "{said}");
+    Ok(cluster.finish()?)
+}
+
+/// Frames of both hosts pass, and the cable alone is enough.
+pub(crate) fn the_cable_with_it_is_enough(world: World) -> Outcome {
+    let mut cluster = started(world)?;
+    for (node, peer) in [(&cluster.ha1, "ha2"), (&cluster.ha2, "ha1")] {
+        node.wait_link(peer, "/dev/ttyS0", true)?;
+    }
+    let before = cluster.moves()?;
+    cluster.ha1.host.cut_ethernet("eth0")?;
+    cluster.ha1.wait_link("ha2", "eth0", false)?;
+    cluster.ha1.wait_link("ha2", "/dev/ttyS0", true)?;
+    cluster.ha1.host.restore_ethernet("eth0")?;
+    cluster.ha1.wait_link("ha2", "eth0", true)?;
+    assert_eq!(cluster.moves()?, before, "nothing moved");
+    assert_eq!(resets(&cluster)?, [""; 0]);
+    Ok(cluster.finish()?)
+}
+
+/// Every way between the hosts is cut, and one host is cut off from the witness too: it is reset, and the other goes on.
+pub(crate) fn of_two_that_lose_each_other_it_keeps_one(world: World) -> Outcome {
+    let mut cluster = started(world)?;
+    cluster.part("ha1")?;
+    cluster.ha1.wait_down()?;
+    cluster.settled(&[("web", "ha2")])?;
+    assert_eq!(resets(&cluster)?, ["reset ha1"]);
+    cluster.ha2.wait_status("why ha1 went down", |status| {
+        let reset = host(status, "ha1").and_then(|host| host.reset.as_ref());
+        reset.is_some_and(|reset| reset.reason.contains("its watchdog was armed"))
+            && status.witness.as_ref().and_then(|it| it.vote.as_ref()).is_some_and(|vote| vote.ours)
+    })?;
+    cluster.join()?;
+    cluster.ha1.boot()?;
+    cluster.ha1.start()?;
+    cluster.settled(&[("web", "ha1")])?;
+    cluster.ha1.wait_log(&["WARN", "witness dongle reset this node"])?;
+    wait_watched(&cluster)?;
+    Ok(cluster.finish()?)
+}
+
+/// A daemon that gets no time, and one that is killed while its service runs on: both hosts are reset.
+pub(crate) fn a_host_without_heartbeat_is_reset(world: World) -> Outcome {
+    let mut cluster = started(world)?;
+    cluster.ha1.freeze()?;
+    cluster.ha1.wait_down()?;
+    cluster.settled(&[("web", "ha2")])?;
+    cluster.ha1.boot()?;
+    cluster.ha1.start()?;
+    cluster.settled(&[("web", "ha1")])?;
+    wait_watched(&cluster)?;
+    cluster.ha1.kill()?;
+    cluster.ha1.wait_down()?;
+    cluster.settled(&[("web", "ha2")])?;
+    assert_eq!(resets(&cluster)?, ["reset ha1", "reset ha1"]);
+    Ok(cluster.finish()?)
+}
+
+/// An end in good order disarms; a restart with the services kept does not, and is no end.
+pub(crate) fn an_orderly_end_disarms(world: World) -> Outcome {
+    let mut cluster = started(world)?;
+    let before = cluster.moves()?;
+    cluster.ha1.run_well(&["heartline", "restart", "--keep-services"])?;
+    wait_watched(&cluster)?;
+    assert_eq!(cluster.moves()?, before, "nothing moved");
+    cluster.ha1.stop()?;
+    cluster.settled(&[("web", "ha2")])?;
+    cluster.ha2.wait_status("ha1 is not watched over", |status| {
+        host(status, "ha1").is_some_and(|host| host.watchdog == WitnessWatch::Off && !host.heard)
+    })?;
+    assert_eq!(resets(&cluster)?, [""; 0]);
+    Ok(cluster.finish()?)
+}
+
+/// Its loss is an alarm, and no more; also its own reset.
+pub(crate) fn its_loss_moves_nothing(world: World) -> Outcome {
+    let mut cluster = started(world)?;
+    let before = cluster.moves()?;
+    cluster.dongle()?.power_off();
+    for node in cluster.nodes() {
+        node.wait_status("it is missed", |status| {
+            status.warnings.iter().any(|it| it.starts_with("Witness dongle is lost"))
+        })?;
+        node.wait_log(&["ERROR", "Witness dongle is lost"])?;
+    }
+    cluster.dongle()?.power_on();
+    wait_watched(&cluster)?;
+    cluster.dongle()?.reset();
+    let lives = cluster.dongle()?.lives();
+    wait_until("it begins anew", LIMIT, || cluster.dongle().is_ok_and(|dongle| dongle.lives() > lives))?;
+    wait_watched(&cluster)?;
+    assert_eq!(cluster.moves()?, before, "nothing moved");
+    assert_eq!(resets(&cluster)?, [""; 0]);
+    Ok(cluster.finish()?)
+}
+
+/// `stonith_host * dongle`: the takeover waits for the pulled line, and its reason is kept.
+pub(crate) fn it_fences_in_a_takeover(world: World) -> Outcome {
+    let plan = plan().fencing("dongle dongle").directive("fence_delay", "1");
+    let mut cluster = provisioned(world, plan)?;
+    cluster.start_settled()?;
+    cluster.ha2.wait_status("the device works", |status| {
+        status.fencing.devices.iter().any(|it| it.kind == "dongle" && it.checked_s_ago.is_some())
+    })?;
+    // The service runs on.
+    cluster.ha1.kill()?;
+    cluster.ha1.wait_down()?;
+    cluster.settled(&[("web", "ha2")])?;
+    assert_eq!(resets(&cluster)?, ["reset ha1"]);
+    cluster.ha2.wait_status("who fenced ha1", |status| {
+        status.fencing.history.last().is_some_and(|it| it.victim == "ha1" && it.device == "dongle")
+    })?;
+    cluster.ha2.wait_status("the witness tells why", |status| {
+        let deeds = status.witness.as_ref().map_or(&[][..], |it| it.deeds.as_slice());
+        deeds.iter().any(|deed| deed.text == "it reset ha1, since the other node asked for it")
+    })?;
+    // What it cannot do the next device does, and without one the takeover waits.
+    cluster.ha1.boot()?;
+    cluster.ha1.start()?;
+    cluster.settled(&[("web", "ha1")])?;
+    cluster.dongle()?.power_off();
+    cluster.ha2.wait_status("the device is missed", |status| {
+        status
+            .warnings
+            .iter()
+            .any(|it| it == "Fencing device dongle does not work: the witness is not heard.")
+    })?;
+    cluster.ha1.kill()?;
+    cluster.ha2.wait_log(&["ERROR", "Host ha1 not reset by [dongle]: it is not heard"])?;
+    assert_eq!(cluster.owners("web"), ["ha1"], "nothing is taken over");
+    cluster.dongle()?.power_on();
+    cluster.ha1.wait_down()?;
+    cluster.settled(&[("web", "ha2")])?;
+    Ok(cluster.finish()?)
+}
+
+/// Garbage at one side stays there.
+pub(crate) fn garbage_on_one_side_stays_there(world: World) -> Outcome {
+    let mut cluster = started(world)?;
+    let before = cluster.moves()?;
+    cluster.dongle()?.far_cable.noise(400, 7)?;
+    wait_until("garbage has come in", LIMIT, || {
+        cluster.dongle().is_ok_and(|dongle| dongle.counters(Side::B).bad_frames > 50)
+    })?;
+    let garbage =
+        |status: &Snapshot| status.media.first().map(|it| it.garbage + u64::from(it.refused.malformed));
+    assert_eq!(garbage(&cluster.ha1.status()?), Some(0), "none of it crossed");
+    cluster.ha1.wait_status("the witness tells of it", |status| {
+        let counters = status.witness.as_ref().map_or(&[][..], |it| it.counters.as_slice());
+        counters.iter().any(|it| it.side == "b" && it.bad_frames > 50)
+            && counters.iter().any(|it| it.side == "a" && it.bad_frames == 0)
+    })?;
+    cluster.dongle()?.far_cable.noise(0, 7)?;
+    wait_watched(&cluster)?;
+    assert_eq!(cluster.moves()?, before, "nothing moved");
+    assert_eq!(resets(&cluster)?, [""; 0]);
+    Ok(cluster.finish()?)
+}
