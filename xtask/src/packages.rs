@@ -15,6 +15,9 @@ pub(crate) const LABORATORY: &[&str] =
 /// What the tests call besides: the real agents, and a neighbour that asks whether an address answers.
 pub(crate) const AGENTS: &[&str] = &["iputils-ping", "kmod", "resource-agents", "wget"];
 
+/// The board on which the witness's firmware is tested.
+pub(crate) const EMULATOR: &[&str] = &["qemu-system-arm"];
+
 /// The programs of real fencing devices.
 pub(crate) const FENCING: &[&str] = &["cluster-glue", "fence-agents"];
 

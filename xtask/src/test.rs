@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use crate::firmware;
 use crate::packages;
 use crate::process::{self, Failure};
 use crate::workspace::{Profile, Workspace};
@@ -26,8 +27,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<(), F
     packages::require(packages::LABORATORY)?;
     packages::require(packages::AGENTS)?;
     packages::require(packages::FENCING)?;
+    packages::require(packages::EMULATOR)?;
     packages::require_services(packages::SERVICES)?;
     let binary = workspace.build_heartline(Profile::Release)?;
+    let firmware = firmware::emulated(workspace)?;
 
     let mut tests = workspace.cargo("test");
     tests
@@ -36,6 +39,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<(), F
         .arg(&workspace.target)
         .args(arguments)
         .env(BINARY_VARIABLE, binary)
+        .env(firmware::FIRMWARE_VARIABLE, firmware)
         .stdout(Stdio::piped());
     eprintln!("+ {}", process::as_typed(&tests));
     let mut child = tests.spawn().map_err(|source| process::unrunnable(&tests, source))?;

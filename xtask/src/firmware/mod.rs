@@ -8,30 +8,37 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
+use crate::packages;
 use crate::process::{self, Failure, file_failure};
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
 /// What may be asked of the firmware.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub(crate) enum Task {
     /// Build it for every board.
     Build,
     /// Print how much flash and memory it takes on each board, its stack included; more than the budget is an error.
     Size,
+    /// Run it on the emulated board, between two real nodes.
+    Test,
 }
 
-/// A board, and where its flash and memory begin.
+/// A board that the firmware is built for.
 #[derive(Debug)]
-pub(crate) struct Board {
-    pub(crate) name: &'static str,
+struct Board {
+    name: &'static str,
     target: &'static str,
     /// The handler of the clock's exception, which comes on top of everything.
     exceptions: &'static [&'static str],
 }
 
-pub(crate) const BOARDS: &[Board] =
-    &[Board { name: "lm3s6965", target: "thumbv7m-none-eabi", exceptions: &["SysTick"] }];
+/// QEMU has it.
+const EMULATED: Board = Board { name: "lm3s6965", target: "thumbv7m-none-eabi", exceptions: &["SysTick"] };
+const BOARDS: &[Board] = &[EMULATED];
+
+/// How the tests of the emulated board learn which firmware they are to test.
+pub(crate) const FIRMWARE_VARIABLE: &str = "HEARTLINE_FIRMWARE";
 
 const FLASH_BUDGET: u32 = 48 << 10;
 const MEMORY_BUDGET: u32 = 8 << 10;
@@ -42,19 +49,39 @@ const MEMORY: u32 = 0x2000_0000;
 /// # Errors
 /// If a board cannot be built, or is over the budget.
 pub(crate) fn run(workspace: &Workspace, task: Task) -> Result<(), Failure> {
+    if task == Task::Test {
+        return test(workspace);
+    }
     let built = BOARDS.iter().map(|board| board.build(workspace)).collect::<Result<Vec<_>, _>>()?;
     match task {
         Task::Build => {
             built.iter().for_each(|path| println!("{}", path.display()));
             Ok(())
         }
+        Task::Test => Ok(()),
         Task::Size => BOARDS.iter().zip(&built).try_for_each(|(board, path)| board.weigh(path)),
     }
 }
 
+/// The firmware for the board that QEMU has.
+///
+/// # Errors
+/// If it cannot be built.
+pub(crate) fn emulated(workspace: &Workspace) -> Result<PathBuf, Failure> {
+    EMULATED.build(workspace)
+}
+
+fn test(workspace: &Workspace) -> Result<(), Failure> {
+    packages::require(packages::EMULATOR)?;
+    let firmware = emulated(workspace)?;
+    let mut tests = workspace.cargo("test");
+    tests.args(["--locked", "--package", "heartline-dongle-tests", "--target-dir"]).arg(&workspace.target);
+    process::run(tests.env(FIRMWARE_VARIABLE, firmware))
+}
+
 impl Board {
     /// Builds its firmware, and says where that is.
-    pub(crate) fn build(&self, workspace: &Workspace) -> Result<PathBuf, Failure> {
+    fn build(&self, workspace: &Workspace) -> Result<PathBuf, Failure> {
         let target = workspace.target.join("firmware");
         let mut build = Toolchain::build_for(self.target)?;
         build
