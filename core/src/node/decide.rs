@@ -285,11 +285,16 @@ impl Node {
     }
 
     /// A member with a higher bid that could take the group at once if we let it go. While configurations differ nobody
-    /// takes anything, also one that has not noticed yet and still calls itself fit.
+    /// takes anything, also one that has not noticed yet and still calls itself fit. Nor does one that bids as its holder,
+    /// between the two halves of a restart, under an epoch that is over: it does not hear us.
     fn fitter(&self, group: GroupIndex) -> Option<MemberIndex> {
         let heir = self.winner(group)?.bidder();
-        let could_take =
-            heir != self.config.this && self.is_clear_elsewhere(group) && self.configurations_agree();
+        let report = self.members[usize::from(heir.0)].report(group);
+        let outdated = report.state == GroupState::Claiming && report.epoch < self.group(group).epoch;
+        let could_take = heir != self.config.this
+            && !outdated
+            && self.is_clear_elsewhere(group)
+            && self.configurations_agree();
         (self.phase == Phase::Active && self.next_life.is_none() && could_take).then_some(heir)
     }
 

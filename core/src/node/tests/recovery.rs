@@ -344,6 +344,24 @@ fn a_restart_gives_way_to_a_newer_holder() {
     assert_eq!((world.state(0, 0), world.owners(0)), (GroupState::Idle, std::vec![1]));
 }
 
+/// The older holder does not hear that there is a newer one.
+#[test]
+fn the_restart_of_an_older_holder_takes_nothing_from_a_newer_one() {
+    let mut world = World::started(&monitored());
+    world.may_overlap = true;
+    world.partition();
+    world.run(3 * DEADTIME);
+    dies(&mut world, 0);
+    world.cuts.clear();
+    world.cut(1, 0);
+    world.run_for(2 * MONITOR, |world| restarted(world, 0) == 1).expect("it is restarted");
+    world.run(3 * DEADTIME);
+    assert_eq!(world.owners(0), [0, 1]);
+    let gives_way =
+        |notice: &Notice| matches!(notice, Notice::Releasing { cause: ReleaseCause::HigherBid(_), .. });
+    assert!(!world.said(1, gives_way));
+}
+
 #[test]
 fn a_restart_waits_for_one_that_still_has_to_stop() {
     let mut world = World::started(&monitored());

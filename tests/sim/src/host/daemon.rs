@@ -40,6 +40,8 @@ pub(crate) struct Daemon {
     pub(crate) aims_at: Vec<Option<u32>>,
     /// Of each host, the life that it has ended by a fence and has not told of yet.
     pub(crate) owes: Vec<Option<u32>>,
+    /// Of each other host, the newest life that it was told this daemon had ended.
+    pub(crate) paid: Vec<Option<u32>>,
 }
 
 /// The newest genuine frame that a daemon has taken in from another host.

@@ -169,13 +169,16 @@ impl World {
     pub(super) fn owe(&mut self, by: usize, victim: usize) {
         let spared = self.hosts[victim].spared;
         let Some(daemon) = &mut self.hosts[by].daemon else { return };
-        daemon.owes[victim] = daemon.aims_at[victim].filter(|_| !spared);
+        // Once for each life is enough, however often it was ended.
+        let paid = daemon.paid[victim];
+        daemon.owes[victim] = daemon.aims_at[victim].filter(|life| !spared && paid < Some(*life));
     }
 
     /// A node was told that an earlier life of it was ended by a fence.
     pub(super) fn told(&mut self, by: usize, victim: usize, life: u32) {
         if let Some(daemon) = &mut self.hosts[by].daemon {
             daemon.owes[victim].take_if(|owed| *owed <= life);
+            daemon.paid[victim] = daemon.paid[victim].max(Some(life));
         }
     }
 

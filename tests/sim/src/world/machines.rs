@@ -141,6 +141,7 @@ impl World {
             heard: vec![None; self.plan.settings.hosts.len()],
             aims_at: vec![None; self.plan.settings.hosts.len()],
             owes: vec![None; self.plan.settings.hosts.len()],
+            paid: vec![None; self.plan.settings.hosts.len()],
         }));
         // Of what the files did not name any more when it started, it cannot know.
         let unnamed: Vec<usize> = (0..here.services.len()).filter(|at| here.state(*at).is_none()).collect();
