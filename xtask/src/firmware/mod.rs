@@ -31,11 +31,18 @@ struct Board {
     target: &'static str,
     /// The handler of the clock's exception, which comes on top of everything.
     exceptions: &'static [&'static str],
+    /// Bytes of stack that the functions in its ROM need at most, if it calls any.
+    rom: Option<u32>,
 }
 
 /// QEMU has it.
-const EMULATED: Board = Board { name: "lm3s6965", target: "thumbv7m-none-eabi", exceptions: &["SysTick"] };
-const BOARDS: &[Board] = &[EMULATED];
+const EMULATED: Board =
+    Board { name: "lm3s6965", target: "thumbv7m-none-eabi", exceptions: &["SysTick"], rom: None };
+const BOARDS: &[Board] = &[
+    EMULATED,
+    // Its ROM erases and writes flash, divides, and copies.
+    Board { name: "rp2040", target: "thumbv6m-none-eabi", exceptions: &[], rom: Some(128) },
+];
 
 /// How the tests of the emulated board learn which firmware they are to test.
 pub(crate) const FIRMWARE_VARIABLE: &str = "HEARTLINE_FIRMWARE";
@@ -102,7 +109,7 @@ impl Board {
             sections.clone().filter(|section| section.is_stored).map(|section| section.size).sum();
         let in_memory = sections.filter(|section| section.is_loaded && section.address >= MEMORY);
         let variables: u32 = in_memory.map(|section| section.size).sum();
-        let deepest = stack::deepest(&program, "Reset", self.exceptions)
+        let deepest = stack::deepest(&program, "Reset", self.exceptions, self.rom)
             .map_err(|what| Failure::Other(format!("{}: {what}", self.name)))?;
         let memory = variables + deepest.bytes;
         println!("{}: {flash} of {FLASH_BUDGET} bytes of flash", self.name);

@@ -28,9 +28,22 @@ pub(crate) struct Deepest {
 /// Words that the processor pushes when an exception comes, and one more to align them.
 const EXCEPTION: u32 = 9 * 4;
 
-/// The deepest chain from `entry`, and on top of it the deepest of an exception handler.
-pub(crate) fn deepest(program: &Program<'_>, entry: &str, exceptions: &[&str]) -> Result<Deepest, String> {
-    let functions = functions(program);
+/// The deepest chain from `entry`, and on top of it the deepest of an exception handler. A call that cannot be told from
+/// the instructions is taken to need `unknown` bytes, or is an error.
+pub(crate) fn deepest(
+    program: &Program<'_>,
+    entry: &str,
+    exceptions: &[&str],
+    unknown: Option<u32>,
+) -> Result<Deepest, String> {
+    let mut functions = functions(program);
+    // What a board's ROM does is not in the program.
+    if let Some(bytes) = unknown {
+        for function in functions.values_mut().filter(|function| function.calls_unknown) {
+            function.frame += bytes;
+            function.calls_unknown = false;
+        }
+    }
     let from = |name: &str| {
         let symbol = program.symbols.iter().find(|symbol| symbol.is_function && symbol.name == name);
         let address = symbol.ok_or_else(|| format!("there is no function `{name}`"))?.value & !1;
@@ -95,6 +108,7 @@ fn read<'a>(
     let mut named = BTreeSet::new();
     let mut calls_by_address = false;
     let mut low = [0u32; 16];
+    let mut constants = [0u32; 16];
     let mut at = start;
     while at < end {
         if is_data(program, at) {
@@ -114,10 +128,17 @@ fn read<'a>(
             }
             Instruction::CallByAddress => calls_by_address = true,
             Instruction::Low(register, value) => low[register] = value,
+            Instruction::Constant(register, address) => {
+                constants[register] = program.word(address).unwrap_or(0)
+            }
+            // What is added again at the end is positive.
+            Instruction::AddToStack(register) if constants[register] > 1 << 31 => {
+                function.frame += constants[register].wrapping_neg();
+            }
             Instruction::High(register, value) => {
                 named.insert((value << 16 | low[register]) & !1);
             }
-            Instruction::Branch(_) | Instruction::Other => {}
+            Instruction::AddToStack(_) | Instruction::Branch(_) | Instruction::Other => {}
         }
         at += if is_long { 4 } else { 2 };
     }
@@ -146,6 +167,10 @@ enum Instruction {
     Branch(u32),
     /// Calls what a register says.
     CallByAddress,
+    /// Loads a register with the constant at an address.
+    Constant(usize, u32),
+    /// Adds a register to the stack pointer: a large frame on a small Cortex.
+    AddToStack(usize),
     /// Loads a register with a number that has 16 bits.
     Low(usize, u32),
     /// Loads the upper half of a register.
@@ -169,6 +194,10 @@ fn decode(at: u32, first: u16, second: u16) -> Instruction {
         0x4780..=0x47ff => Instruction::CallByAddress,
         // Jumps to the address in a register other than the link register: a call at the end.
         0x4700..=0x477f if first >> 3 & 0xf != 14 => Instruction::CallByAddress,
+        0x4800..=0x4fff => {
+            Instruction::Constant(usize::from(first >> 8 & 7), ((at + 4) & !3) + 4 * (one & 0xff))
+        }
+        _ if first & 0xff87 == 0x4485 => Instruction::AddToStack(usize::from(first >> 3 & 0xf)),
         0xe000..=0xe7ff => Instruction::Branch(at.wrapping_add(4).wrapping_add(signed(one & 0x7ff, 11) << 1)),
         0xf240..=0xf24f | 0xf640..=0xf64f if second & 0x8000 == 0 => Instruction::Low(register, wide),
         0xf2c0..=0xf2cf | 0xf6c0..=0xf6cf if second & 0x8000 == 0 => Instruction::High(register, wide),
@@ -225,6 +254,8 @@ mod tests {
             (0x4770, 0, Instruction::Other),               // bx lr
             (0xf642, 0x2401, Instruction::Low(4, 0x2a01)), // movw r4, #0x2a01
             (0xf2c0, 0x0401, Instruction::High(4, 1)),     // movt r4, #1
+            (0x4f02, 0, Instruction::Constant(7, 0x100c)), // ldr r7, [pc, #8]
+            (0x44bd, 0, Instruction::AddToStack(7)),       // add sp, r7
             (0xd0fe, 0, Instruction::Other),               // beq .
         ];
         for (first, second, expected) in table {
