@@ -11,12 +11,12 @@ mod serial;
 
 use core::panic::PanicInfo;
 
+use fugit::{ExtU32, RateExtU32};
 use heartline_bridge::store::Store;
 use heartline_bridge::{Bridge, Dongle, End};
 use heartline_core::time::Instant;
 use heartline_core::witness::StartCause;
 use rp2040_hal::clocks::init_clocks_and_plls;
-use fugit::{ExtU32, RateExtU32};
 use rp2040_hal::gpio::Pins;
 use rp2040_hal::uart::{DataBits, StopBits, UartConfig, UartPeripheral};
 use rp2040_hal::{Clock, Sio, Timer, Watchdog, entry, pac};
