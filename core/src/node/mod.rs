@@ -173,6 +173,7 @@ impl Node {
         if self.gone {
             return;
         }
+        self.end_retirement();
         self.notice_quorum(now, effects);
         self.believe_witness(now, effects);
         self.pings.weigh(now, &self.config, effects);

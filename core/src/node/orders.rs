@@ -218,6 +218,13 @@ impl Node {
         }
     }
 
+    /// Once the order is answered, the configuration without the groups was taken or not; both decide about them anew.
+    pub(super) fn end_retirement(&mut self) {
+        if self.orders.iter().all(|order| order.kind != Kind::Retire) {
+            self.groups.iter_mut().for_each(|group| group.retired = false);
+        }
+    }
+
     /// An order that failed is over: it must not move anything later, when nobody expects it any more.
     pub(super) fn forget_unfinished(&mut self, order: &Order) {
         for group in members_of(order.groups) {

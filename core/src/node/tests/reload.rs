@@ -124,3 +124,14 @@ fn a_node_that_runs_groups_cannot_be_dropped() {
     let refused = first.reconfigure(mutual().config("ha1"), world::keys(), now);
     assert_eq!(refused, Err(ReconfigureError::MemberInUse(World::member(2))));
 }
+
+/// What was stopped for new files that were not taken after all belongs here as before.
+#[test]
+fn a_group_that_was_retired_for_nothing_comes_back() {
+    let mut world = World::started(&Setting::default());
+    world.order(0, 1, Command::Retire(1));
+    world.run_for(DEADTIME, |world| world.answers.contains_key(&1)).expect("an answer");
+    assert_eq!(world.answers[&1], Answer::Done);
+    world.run(3 * DEADTIME);
+    assert_eq!(world.owners(0), [0]);
+}

@@ -14,7 +14,7 @@ use heartline_core::time::Duration;
 use super::queue::Event;
 use super::{World, small};
 use crate::host::{Machine, NextLife, Presence as Present};
-use crate::plan::{Micros, SECOND};
+use crate::plan::{Micros, SECOND, Words};
 use crate::truth::{self, Promise};
 
 impl World {
@@ -70,7 +70,9 @@ impl World {
         let maintained = self.hosts.iter().all(|host| {
             host.kept.is_on()
                 && may(host)
-                && host.words == crate::plan::Words::Usual
+                && host.words == Words::Usual
+                // Files that could not be taken may be in force still.
+                && host.daemon.as_ref().is_none_or(|daemon| daemon.in_force == Words::Usual)
                 && host.children.is_empty()
         });
         if !maintained {
