@@ -265,11 +265,15 @@ impl Node {
         }
     }
 
-    /// Where dead members are fenced or a majority counts, what was found running is as much as a claim: one that we hold
-    /// for dead may have had us fenced or given up, and be about to start it.
+    /// What was found running is ours once those who live have said since that they leave it to us: one that has not heard
+    /// us may have taken it. Where dead members are fenced or a majority counts, it is as much as a claim: one that we
+    /// hold for dead may have had us fenced or given up, and be about to start it.
     fn may_adopt(&mut self, now: Instant, group: GroupIndex, from: Sequence, effects: &mut Effects) -> bool {
-        !self.config.policy.is_protected()
-            || (self.has_quorum() && self.is_granted(now, group, from, effects))
+        if self.config.policy.is_protected() {
+            self.has_quorum() && self.is_granted(now, group, from, effects)
+        } else {
+            self.is_left_to_us(now, group, from)
+        }
     }
 
     /// Whether nobody else who lives, for us or for another member, may run anything of a group.

@@ -98,11 +98,7 @@ impl Node {
             Activity::Claiming { from, .. } => Some(from),
             _ => None,
         });
-        let found = self
-            .groups
-            .iter()
-            .filter_map(|group| group.found_running)
-            .filter(|_| self.config.policy.is_protected());
+        let found = self.groups.iter().filter_map(|group| group.found_running);
         let next_life = self.next_life.and_then(|next| next.awaited());
         claims.chain(found).chain(self.leaving.map(|(_, said)| said)).chain(next_life)
     }

@@ -566,3 +566,20 @@ fn a_farewell_that_waited_during_a_stall_counts_once_nothing_followed_it() {
     assert_eq!(world.run_for(DEADTIME - KEEPALIVE, starts), None);
     world.run_for(2 * KEEPALIVE, starts).expect("silence means that it is gone");
 }
+
+/// Who has not heard since that it runs here may have taken it.
+#[test]
+fn what_was_found_running_is_adopted_once_those_who_live_have_heard_of_it() {
+    let mut world = World::started(&Setting { auto_failback: false, ..Setting::default() });
+    world.kill_daemon(0);
+    world.hosts[0].hangs = true;
+    world.boot(0);
+    world.run(2 * KEEPALIVE);
+    let adopts = |world: &World| world.said(0, |notice| matches!(notice, Notice::Adopted { .. }));
+    world.cut(0, 1);
+    world.step(0, Input::JobEnded { job: JobId(1), outcome: Outcome::Done });
+    assert_eq!(world.node(0).phase(), Phase::Active);
+    assert_eq!(world.run_for(KEEPALIVE, adopts), None);
+    world.cuts.clear();
+    world.run_for(DEADTIME, adopts).expect("the other leaves it");
+}
