@@ -5,7 +5,7 @@ use heartline_core::freshness::Freshness;
 use heartline_core::ids::{Generation, NodeId, Sequence};
 use heartline_core::message::{Heard, Message, Phase};
 use heartline_core::time::{Duration, Instant};
-use heartline_core::witness::{Reset, ResetCause, Side};
+use heartline_core::witness::{Power, Reset, ResetCause, Side};
 
 /// A host that was let go so recently may still have bytes of its former life under way.
 const STRAGGLERS: Duration = Duration::from_millis(500);
@@ -54,14 +54,24 @@ impl Host {
         }
     }
 
-    /// Whether it is heard: not longer ago than it wants to be held for alive.
-    pub(crate) fn is_heard(&self, now: Instant) -> bool {
-        self.heard.is_some_and(|heard| now < heard + self.deadtime)
+    /// Whether it is heard: not longer ago than it wants to be held for alive, and not in a life that was ended.
+    pub(crate) fn is_heard(&self, now: Instant, power: Power) -> bool {
+        self.silent_at(power).is_some_and(|at| now < at)
     }
 
-    /// When it will not be heard any more, unless it speaks.
-    pub(crate) fn silent_at(&self) -> Option<Instant> {
-        self.heard.map(|heard| heard + self.deadtime)
+    /// When it will not be heard any more, unless it speaks. Without power it is borne for two heartbeats.
+    pub(crate) fn silent_at(&self, power: Power) -> Option<Instant> {
+        let patience = self.keepalive.times(2).min(self.deadtime);
+        let patience = if power == Power::Off { patience } else { self.deadtime };
+        self.heard.filter(|_| !self.is_ended()).map(|heard| heard + patience)
+    }
+
+    /// Whether what was last heard of it belongs to a life that the reset line has ended.
+    fn is_ended(&self) -> bool {
+        self.ended.is_some_and(|ended| {
+            self.generation() <= ended.generation
+                && self.heard.is_some_and(|heard| heard <= ended.at + STRAGGLERS)
+        })
     }
 
     pub(crate) fn generation(&self) -> Generation {

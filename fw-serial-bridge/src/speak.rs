@@ -61,6 +61,11 @@ impl Speech {
         self.next_heartbeat
     }
 
+    /// Whether a change may be said before the next heartbeat is due.
+    pub(crate) const fn may_speak_early(&self) -> bool {
+        self.unscheduled < MAX_UNSCHEDULED
+    }
+
     pub(crate) const fn spoke_at(&self) -> Instant {
         self.spoke_at
     }
@@ -78,7 +83,7 @@ impl Witness {
         let is_scheduled = now >= self.speech.next_heartbeat;
         let gist = self.gist(now);
         let wanted = self.speech.owes_answer || self.speech.said.as_ref() != Some(&gist);
-        let out_of_turn = wanted && self.speech.unscheduled < MAX_UNSCHEDULED;
+        let out_of_turn = wanted && self.speech.may_speak_early();
         if !is_scheduled && !out_of_turn {
             return false;
         }
@@ -185,7 +190,7 @@ impl Witness {
             }),
         };
         Gist {
-            heard: [0, 1].map(|at: usize| self.hosts[at].is_heard(now)),
+            heard: [0, 1].map(|at: usize| self.hosts[at].is_heard(now, self.power_of(at))),
             hosts: [word(0), word(1)],
             vote: self.vote,
             fences: *self.fences.words(),

@@ -104,7 +104,7 @@ impl Watchdog {
             && last_sign.since(others_last_sign) <= slack
             && others_last_sign.since(last_sign) <= slack;
         let cable_worked = host.heard.is_some_and(|heard| heard.max(self.since) + slack >= last_sign);
-        if together || !(cable_worked || other.is_heard(now)) {
+        if together || !(cable_worked || other.is_heard(now, Power::NotSensed)) {
             Judgement::Withhold
         } else {
             Judgement::Fire(ResetCause::Watchdog(after))

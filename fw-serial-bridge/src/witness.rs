@@ -231,7 +231,7 @@ impl Witness {
     ) {
         let other = &self.hosts[1 - from];
         let is_silent = match other.heard {
-            Some(_) => !other.is_heard(now) || other.phase == Phase::Left,
+            Some(_) => !other.is_heard(now, self.power_of(1 - from)) || other.phase == Phase::Left,
             // It may be there, and not have spoken since we started.
             None => now >= self.started + self.settings.deadtime,
         };
@@ -324,8 +324,8 @@ impl Witness {
         let senses = self.senses.iter().filter_map(PowerSense::deadline);
         let watchdogs =
             (0..HOSTS).filter_map(|at| self.watchdogs[at].deadline(&self.hosts[at], self.power_of(at)));
-        let silences =
-            self.hosts.iter().filter_map(Host::silent_at).filter(|at| *at > self.speech.spoke_at());
+        let silences = (0..HOSTS).filter_map(|at| self.hosts[at].silent_at(self.power_of(at)));
+        let silences = silences.filter(|at| self.speech.may_speak_early() && *at > self.speech.spoke_at());
         let own = [Some(self.speech.next_heartbeat()), self.fences.deadline()];
         lines
             .chain(senses)

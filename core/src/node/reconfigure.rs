@@ -3,7 +3,7 @@
 use heapless::Vec;
 
 use super::Node;
-use crate::config::{Config, GroupConfig};
+use crate::config::{Config, GroupConfig, MemberKind};
 use crate::group::{Activity, Group};
 use crate::ids::{GroupIndex, MemberIndex};
 use crate::limits::MAX_GROUPS;
@@ -58,7 +58,9 @@ impl Node {
         let dropped = |at: &MemberIndex| config.member(self.config.members[usize::from(at.0)].id).is_none();
         let in_use = |at: &MemberIndex| {
             let member = &self.members[usize::from(at.0)];
-            member.presence == Presence::Alive && member.reports.iter().any(|report| report.state.may_run())
+            member.kind == MemberKind::Node
+                && member.presence == Presence::Alive
+                && member.reports.iter().any(|report| report.state.may_run())
         };
         if let Some(member) = self.config.others().filter(dropped).find(in_use) {
             return Err(ReconfigureError::MemberInUse(member));

@@ -2,7 +2,7 @@
 
 use heartline_core::frame::Bytes;
 use heartline_core::seal::{Key, KeyRing, Method};
-use heartline_core::witness::{Side, Stage, Watch, WatchState};
+use heartline_core::witness::{Power, Side, Stage, Watch, WatchState};
 use proptest::prelude::*;
 
 use crate::testing::{DEADTIME, KEEPALIVE, Rig, WATCHDOG, millis};
@@ -48,7 +48,10 @@ fn a_recording_changes_nothing_in_the_same_life_of_the_witness() {
     let recorded = rig.recorded.clone();
     replay(&mut rig, &recorded);
     assert_eq!((state(&rig), rig.pulls.len()), (before, pulls));
-    assert!(!rig.witness.hosts[1].is_heard(rig.now), "the dead host is not heard from a recording");
+    assert!(
+        !rig.witness.hosts[1].is_heard(rig.now, Power::NotSensed),
+        "the dead host is not heard from a recording"
+    );
 }
 
 /// The witness has forgotten which frames it had seen. No recording asks for anything all the same, for none of them

@@ -2,10 +2,10 @@
 
 use heartline_core::ids::{Epoch, NodeId};
 use heartline_core::message::Phase;
-use heartline_core::witness::Deed;
+use heartline_core::witness::{Deed, Power, Stage};
 use proptest::prelude::*;
 
-use crate::testing::{DEADTIME, KEEPALIVE, Rig, cases};
+use crate::testing::{DEADTIME, KEEPALIVE, PULL, Rig, cases};
 
 #[test]
 fn it_votes_for_a_host_whose_peer_it_does_not_hear() {
@@ -20,6 +20,35 @@ fn it_votes_for_a_host_whose_peer_it_does_not_hear() {
     rig.run(2 * KEEPALIVE);
     assert_eq!(rig.voted(), (1, Some(0)));
     assert!(rig.deeds().contains(&Deed::Voted(NodeId::of("ha1"), Epoch(1))));
+}
+
+/// Nobody waits out the dead time of a host that the line has reset, or whose power is gone.
+#[test]
+fn it_does_not_hear_a_host_that_was_reset_or_has_no_power() {
+    let mut rig = Rig::armed();
+    rig.power[1] = false;
+    rig.stop(1);
+    rig.vote(0, 1);
+    rig.run(3 * KEEPALIVE);
+    assert_eq!(rig.voted(), (1, Some(0)));
+
+    let mut rig = Rig::new();
+    rig.run(2 * DEADTIME);
+    rig.fence(0, 1, Stage::Arm);
+    rig.run(KEEPALIVE);
+    rig.fence(0, 1, Stage::Fire);
+    rig.run(KEEPALIVE);
+    rig.stop(1);
+    rig.vote(0, 1);
+    rig.run(PULL + KEEPALIVE);
+    assert_eq!(rig.voted(), (1, Some(0)));
+
+    // It speaks on: the line does not do what it should.
+    rig.peers[1].speaks = true;
+    rig.run(DEADTIME);
+    rig.vote(0, 2);
+    rig.run(KEEPALIVE);
+    assert_eq!(rig.voted(), (1, Some(0)));
 }
 
 #[test]
@@ -89,7 +118,7 @@ proptest! {
                 if vote != votes[votes.len() - 1] {
                     let to = vote.1.unwrap();
                     prop_assert_eq!(vote.0, votes[votes.len() - 1].0 + 1);
-                    prop_assert!(!rig.witness.hosts[1 - to].is_heard(rig.now));
+                    prop_assert!(!rig.witness.hosts[1 - to].is_heard(rig.now, Power::NotSensed));
                     votes.push(vote);
                 }
             }

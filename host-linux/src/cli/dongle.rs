@@ -22,7 +22,7 @@ use super::places::Places;
 use super::status::{Palette, render_deeds, render_witness};
 use super::transfer::unanswered;
 use crate::clock;
-use crate::config::{self, Configuration, KeyFile, RealSystem, Severity, Witness, diagnostics};
+use crate::config::{self, AuthMethod, Configuration, KeyFile, RealSystem, Severity, Witness, diagnostics};
 use crate::control::{self, Client, Request};
 use crate::daemon::key_ring;
 use crate::durable::RunningDaemon;
@@ -231,6 +231,7 @@ fn introduced(answer: &Answer, device: &Path, configuration: &Configuration) -> 
 fn provision(wanted: &Provisioning, places: &Places) -> Result<Output, Failure> {
     let (configuration, witness) = configuration(places)?;
     let device = wanted.line.device.as_ref().unwrap_or(&witness.device).clone();
+    refuse_open_keys(&configuration)?;
     let keys = ring(&configuration.keys)?;
     let Found { mut line, answer, .. } = find(&device, speed(&configuration, &device), places)?;
     let former = match &wanted.old_keys {
@@ -275,6 +276,18 @@ fn provision(wanted: &Provisioning, places: &Places) -> Result<Output, Failure> 
          `heartline dongle ask`; nothing is lost by giving them once more.",
         settings.baud
     )))
+}
+
+/// Who has no secret to know could have both hosts reset.
+fn refuse_open_keys(configuration: &Configuration) -> Result<(), Failure> {
+    let open = configuration.keys.keys.iter().find(|key| key.method == AuthMethod::Crc);
+    open.map_or(Ok(()), |key| {
+        Err(fail(format!(
+            "Key {} in authkeys is `crc`, which is no secret: anybody could have both hosts reset. Write `sha256` and a secret \
+             into authkeys on both nodes.",
+            key.number
+        )))
+    })
 }
 
 /// Each of these keys as the one that signs, first that which does: the witness may have only some of them.

@@ -91,7 +91,8 @@ fn guards(snapshot: &Snapshot) -> String {
     let quorum = snapshot.quorum.map(|quorum| {
         let (needed, nodes) = (quorum.needed, quorum.nodes);
         let state = if quorum.held { "held" } else { "lost" };
-        format!("quorum {state} ({needed} of {nodes} nodes)")
+        let members = if snapshot.witness.is_some() { "members" } else { "nodes" };
+        format!("quorum {state} ({needed} of {nodes} {members})")
     });
     let watchdog = snapshot.watchdog.as_ref().map(|watchdog| match watchdog.armed_ms {
         Some(timeout) => format!("watchdog {} armed, {}", watchdog.device, duration(timeout)),

@@ -7,7 +7,6 @@ use heartline_core::effect::{Answer, Effect, Work};
 use heartline_core::frame::Bytes;
 use heartline_core::ids::{GroupIndex, JobId};
 use heartline_core::input::{JobFailure, Outcome};
-use heartline_core::member::Presence;
 use heartline_core::message::GroupState;
 use heartline_core::notice::Notice;
 use heartline_core::{Effects, Input};
@@ -19,7 +18,7 @@ use super::status::LastError;
 use crate::clock;
 use crate::control::{self, Reply};
 use crate::durable;
-use crate::fence::{self, ForWitness};
+use crate::fence;
 use crate::log::{Level, render};
 use crate::media::{MediaEvent, MediaSource};
 use crate::resources::{self, Operation, Severity};
@@ -150,18 +149,6 @@ impl Daemon {
         self.programs.hear(notice, (level, &text), &self.names, now);
     }
 
-    /// A witness that is lost moves nothing, and is missed when something else fails.
-    fn alarm_for_witness(&mut self, notice: &Notice) {
-        let Some(witness) = self.node.config().witness() else { return };
-        let name = self.names.member(witness);
-        if matches!(notice, Notice::MemberDead { member, .. } if *member == witness) {
-            let text = format!(
-                "Witness {name} is lost: nothing moves for that, but it does not vote, watch or fence until it is back"
-            );
-            self.log.write(Level::Error, &text);
-        }
-    }
-
     /// The last error is over, unless it is one of the failures that are shown until a clean-up.
     pub(super) fn forget_error(&mut self, group: GroupIndex) {
         let failed = self.node.group_here(group).is_some_and(|group| group.health().failures() > 0);
@@ -284,25 +271,6 @@ impl Daemon {
             }
         }
         self.carry_out(now);
-    }
-
-    /// A witness that is not there is not waited for: the next device may do it.
-    fn ask_witness(&mut self, now: Instant) {
-        for request in self.fencer.for_witness() {
-            match request {
-                ForWitness::Withdraw { job } => self.step(Input::FenceWithdrawn(JobId(job))),
-                ForWitness::Reset { job, host } => {
-                    let witness = self.node.config().witness().and_then(|at| self.node.member(at));
-                    let is_heard = witness.is_some_and(|member| member.presence() == Presence::Alive);
-                    match self.names.member_index(&host).filter(|_| is_heard) {
-                        Some(target) => self.step(Input::FenceByWitness { job: JobId(job), target }),
-                        None => {
-                            self.fencer.witness_answered(job, Err("it is not heard".to_owned()), now);
-                        }
-                    }
-                }
-            }
-        }
     }
 
     fn group_of(&self, job: JobId) -> Option<usize> {

@@ -18,6 +18,7 @@ mod restart;
 mod startup;
 mod status;
 mod watchdog;
+mod witness;
 
 use std::collections::HashMap;
 use std::io;

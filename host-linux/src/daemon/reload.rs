@@ -131,7 +131,7 @@ impl Daemon {
             Ok(parts) => parts,
             Err(unfit) => return refused(&format!("The new configuration is not taken: {unfit}")),
         };
-        if let Some(objection) = self.watchdog.objects(&new) {
+        if let Some(objection) = self.watchdog.objects(&new).or_else(|| self.witness_objects(&new)) {
             return refused(&format!("The new configuration is not taken: {objection}"));
         }
         let media = match self.reopened_media(&new) {

@@ -45,7 +45,9 @@ struct State {
     /// Its reset pin is pulled for a moment.
     reset: bool,
     counters: [Counters; 2],
-    /// How often it began anew, and why it did the last time.
+    /// What the power senses of both hosts say is missing.
+    dark: [bool; 2],
+    /// How often it began anew.
     lives: u32,
 }
 
@@ -95,6 +97,11 @@ impl Dongle {
         lock(&self.state).reset = true;
     }
 
+    /// Has the power sense of the first or the second host say whether its power is there.
+    pub fn sense(&self, side: Side, is_on: bool) {
+        lock(&self.state).dark[side.index()] = !is_on;
+    }
+
     /// What it has counted on the side of the first or the second host in its present life.
     #[must_use]
     pub fn counters(&self, side: Side) -> Counters {
@@ -130,12 +137,12 @@ fn live(
     terminals: &[PathBuf],
     hosts: &[String; 2],
     power: &Path,
-    state: &Mutex<State>,
+    state: &Arc<Mutex<State>>,
 ) -> io::Result<StartCause> {
     let files = [open(&terminals[0])?, open(&terminals[1])?];
     let end = |at: usize| -> io::Result<End<Uart, Line, Power>> {
         let line = Line { host: hosts[at].clone(), switch: power.to_owned(), is_pulled: false };
-        Ok(End { port: Uart(files[at].try_clone()?), line, sense: Power })
+        Ok(End { port: Uart(files[at].try_clone()?), line, sense: Power(Arc::clone(state), at) })
     };
     let store = Store::begin_life(flash).map_err(|_| io::Error::other("its flash does not work"))?;
     let mut bridge = Bridge::new(store, memory, now());
@@ -283,8 +290,8 @@ impl OutputPin for Line {
     }
 }
 
-/// A power sense that is not wired.
-struct Power;
+/// A power sense.
+struct Power(Arc<Mutex<State>>, usize);
 
 impl PinError for Power {
     type Error = Infallible;
@@ -292,10 +299,10 @@ impl PinError for Power {
 
 impl InputPin for Power {
     fn is_high(&mut self) -> std::result::Result<bool, Infallible> {
-        Ok(true)
+        self.is_low().map(|is_low| !is_low)
     }
 
     fn is_low(&mut self) -> std::result::Result<bool, Infallible> {
-        Ok(false)
+        Ok(lock(&self.0).dark[self.1])
     }
 }

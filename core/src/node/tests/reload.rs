@@ -5,6 +5,7 @@ use super::{GROUP, mutual};
 use crate::effect::Answer;
 use crate::group::Activity;
 use crate::input::{Command, Scope};
+use crate::member::Presence;
 use crate::node::ReconfigureError;
 use crate::notice::Notice;
 
@@ -134,4 +135,15 @@ fn a_group_that_was_retired_for_nothing_comes_back() {
     assert_eq!(world.answers[&1], Answer::Done);
     world.run(3 * DEADTIME);
     assert_eq!(world.owners(0), [0]);
+}
+
+/// It runs nothing, whatever it does not say.
+#[test]
+fn a_witness_that_is_alive_may_be_dropped() {
+    let nodes = std::vec!["ha1", "ha2", "witness"];
+    let mut world = World::started(&Setting { nodes, witness: Some("witness"), ..Setting::default() });
+    let (config, now) = (Setting::default().config("ha1"), world.now);
+    let node = world.hosts[0].node.as_mut().unwrap();
+    assert_eq!(node.member(World::member(2)).unwrap().presence(), Presence::Alive);
+    assert_eq!(node.reconfigure(config, world::keys(), now), Ok(()));
 }

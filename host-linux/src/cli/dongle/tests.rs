@@ -66,6 +66,15 @@ fn the_settings_are_those_of_ha_cf() {
 }
 
 #[test]
+fn a_key_that_is_no_secret_is_not_given() {
+    let key = |method| config::AuthKey { number: 2, method, secret: b"a_secret".to_vec() };
+    let with = |method| Configuration { keys: KeyFile { signing: 2, keys: vec![key(method)] }, ..pair() };
+    let failure = refuse_open_keys(&with(AuthMethod::Crc)).unwrap_err();
+    assert!(failure.stderr.starts_with("Key 2 in authkeys is `crc`"), "{failure:?}");
+    assert!(refuse_open_keys(&with(AuthMethod::Sha256)).is_ok());
+}
+
+#[test]
 fn only_a_yes_is_a_yes() {
     for (line, agreed) in [("y\n", true), ("YES\n", true), ("\n", false), ("no\n", false), ("", false)] {
         assert_eq!(agrees(&mut line.as_bytes()), agreed, "{line:?}");

@@ -49,7 +49,11 @@ fn sentence(entry: &Entry) -> (String, Mood) {
     let with = if device.is_empty() { String::new() } else { format!(" with {device}") };
     match &entry.result {
         Result::Fenced => (
-            format!("{when}  {by} fenced {victim}{with} in {}, since {reason}", duration(*took_ms)),
+            // A witness pulls a line, and that is all.
+            match took_ms {
+                0 => format!("{when}  {by} fenced {victim}{with}, since {reason}"),
+                took => format!("{when}  {by} fenced {victim}{with} in {}, since {reason}", duration(*took)),
+            },
             Mood::Neutral,
         ),
         Result::Belied => (

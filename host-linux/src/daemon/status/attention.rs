@@ -133,8 +133,10 @@ fn waits_for(view: &View<'_>, at: GroupIndex, from: Sequence, restart: bool) -> 
 fn quorum_lost(view: &View<'_>) -> Option<String> {
     let quorum = view.quorum().filter(|quorum| !quorum.held)?;
     Some(format!(
-        "No quorum: {} of {} nodes must hear each other, this one among them. Nothing may run here until they do.",
-        quorum.needed, quorum.nodes
+        "No quorum: {} of {} {} must hear each other, this one among them. Nothing may run here until they do.",
+        quorum.needed,
+        quorum.nodes,
+        if view.configuration.witness.is_some() { "members" } else { "nodes" }
     ))
 }
 

@@ -1,6 +1,7 @@
 //! The golden table: every notice, its level, its line and its JSON.
 
 mod fencing;
+mod witness;
 
 use heartline_core::frame::FrameError;
 use heartline_core::ids::{Epoch, Generation, GroupIndex, JobId, LinkIndex, MemberIndex, NodeId, PingIndex};

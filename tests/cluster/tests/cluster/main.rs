@@ -124,7 +124,10 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
         an_orderly_end_disarms
         its_loss_moves_nothing
         it_fences_in_a_takeover
-        garbage_on_one_side_stays_there;
+        garbage_on_one_side_stays_there
+        without_it_both_start_and_nobody_takes_over
+        a_death_notice_is_believed
+        a_reload_that_would_end_in_a_reset_is_refused;
     surroundings:
         an_agent_starts_with_clean_surroundings
         the_daemon_is_real_time_and_locked;

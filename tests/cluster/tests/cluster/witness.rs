@@ -18,7 +18,8 @@ fn watched() -> Plan {
 /// The hosts are up, and the witness has its keys; no daemon runs.
 fn provisioned(world: World, plan: Plan) -> std::result::Result<Cluster, Box<dyn std::error::Error>> {
     let mut cluster = Cluster::build(world, plan)?;
-    let said = cluster.ha1.run_well(&["heartline", "dongle", "provision", "--yes"])?;
+    let provision = ["heartline", "dongle", "provision", "--yes", "--sense", "power"];
+    let said = cluster.ha1.run_well(&provision)?;
     assert!(said.contains("dongle has its keys and settings, and works with them"), "{said}");
     Ok(cluster)
 }
@@ -36,10 +37,18 @@ fn started(world: World) -> std::result::Result<Cluster, Box<dyn std::error::Err
 }
 
 fn wait_watched(cluster: &Cluster) -> Outcome {
+    wait_armed(cluster)?;
+    for node in cluster.nodes() {
+        node.wait_status("all is well", |status| status.warnings.is_empty())?;
+    }
+    Ok(())
+}
+
+fn wait_armed(cluster: &Cluster) -> Outcome {
     for node in cluster.nodes() {
         node.wait_status("the witness watches over both", |status| {
             let armed = |name| host(status, name).is_some_and(|it| it.watchdog == WitnessWatch::Armed);
-            armed("ha1") && armed("ha2") && status.warnings.is_empty()
+            armed("ha1") && armed("ha2")
         })?;
     }
     Ok(())
@@ -240,6 +249,75 @@ pub(crate) fn garbage_on_one_side_stays_there(world: World) -> Outcome {
     cluster.dongle()?.far_cable.noise(0, 7)?;
     wait_watched(&cluster)?;
     assert_eq!(cluster.moves()?, before, "nothing moved");
+    assert_eq!(resets(&cluster)?, [""; 0]);
+    Ok(cluster.finish()?)
+}
+
+/// One that was there from the start is not needed for it, and the reason of a missing vote is told.
+pub(crate) fn without_it_both_start_and_nobody_takes_over(world: World) -> Outcome {
+    let mut cluster = provisioned(world, watched())?;
+    cluster.dongle()?.power_off();
+    cluster.start_settled()?;
+    cluster.ha1.power_cut()?;
+    cluster.ha2.wait_status("what is missing", |status| {
+        status.warnings.iter().any(|it| it.starts_with("No quorum: 2 of 3 members"))
+    })?;
+    assert_eq!(cluster.owners("web"), [""; 0]);
+    cluster.dongle()?.power_on();
+    cluster.ha2.wait_status("whose reset is waited for", |status| {
+        let reason = status.groups.first().and_then(|group| group.reason.as_deref());
+        reason.is_some_and(|it| it.contains("until the witness has reset ha1"))
+    })?;
+    assert_eq!(cluster.owners("web"), [""; 0], "a witness that was not there knows nothing");
+    cluster.ha2.run_well(&["heartline", "confirm-down", "--yes", "ha1"])?;
+    cluster.settled(&[("web", "ha2")])?;
+    Ok(cluster.finish()?)
+}
+
+/// When the power sense of a host goes dark and the host is silent, its dead time is not waited out.
+pub(crate) fn a_death_notice_is_believed(world: World) -> Outcome {
+    let plan = plan().line("quorum witness").line("witness_watchdog 60").directive("deadtime", "40");
+    let plan = plan.directive("initdead", "40").directive("warntime", "20");
+    let mut cluster = provisioned(world, plan)?;
+    cluster.start_settled()?;
+    wait_armed(&cluster)?;
+    cluster.ha1.power_cut()?;
+    cluster.dongle()?.sense(Side::A, false);
+    // Shorter than the dead time.
+    cluster.ha2.wait_log(&["WARN", "node ha1: its power is gone, as the witness says"])?;
+    cluster.settled(&[("web", "ha2")])?;
+    cluster.ha2.wait_log(&["WARN", "node ha1 was reset by witness dongle", "its power gone"])?;
+    Ok(cluster.finish()?)
+}
+
+/// What is changed in the files of running daemons: what would have a host reset is refused.
+pub(crate) fn a_reload_that_would_end_in_a_reset_is_refused(world: World) -> Outcome {
+    let mut cluster = started(world)?;
+    let other = "auth 2\n1 sha1 a_secret_of_good_length\n2 sha256 another_of_good_length\n";
+    let without = Plan::default().keys("auth 1\n1 sha1 a_secret_of_good_length\n").directive("initdead", "5");
+    let refused = "witness dongle watches over this host";
+    for bad in [without.clone(), watched().keys(other)] {
+        cluster.rewrite(&cluster.ha1, &bad)?;
+        cluster.ha1.reload(refused)?;
+    }
+    // In two steps it is no danger.
+    for next in [plan(), without] {
+        for node in cluster.nodes() {
+            cluster.rewrite(node, &next)?;
+            node.reload("Configuration reread.")?;
+        }
+        if next.ha_cf(2).contains("witness") {
+            cluster.ha1.wait_status("nobody is watched over", |status| {
+                let off = |name| host(status, name).is_some_and(|it| it.watchdog == WitnessWatch::Off);
+                off("ha1") && off("ha2")
+            })?;
+        }
+    }
+    cluster.settled(&[("web", "ha1")])?;
+    cluster.ha1.stop()?;
+    cluster.settled(&[("web", "ha2")])?;
+    cluster.ha1.start()?;
+    cluster.settled(&[("web", "ha1")])?;
     assert_eq!(resets(&cluster)?, [""; 0]);
     Ok(cluster.finish()?)
 }
