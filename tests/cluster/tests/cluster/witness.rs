@@ -307,10 +307,12 @@ pub(crate) fn a_reload_that_would_end_in_a_reset_is_refused(world: World) -> Out
             node.reload("Configuration reread.")?;
         }
         if next.ha_cf(2).contains("witness") {
-            cluster.ha1.wait_status("nobody is watched over", |status| {
-                let off = |name| host(status, name).is_some_and(|it| it.watchdog == WitnessWatch::Off);
-                off("ha1") && off("ha2")
-            })?;
+            for node in cluster.nodes() {
+                node.wait_status("nobody is watched over", |status| {
+                    let off = |name| host(status, name).is_some_and(|it| it.watchdog == WitnessWatch::Off);
+                    off("ha1") && off("ha2")
+                })?;
+            }
         }
     }
     cluster.settled(&[("web", "ha1")])?;
