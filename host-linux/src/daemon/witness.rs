@@ -10,7 +10,7 @@ use heartline_core::notice::Notice;
 use heartline_core::witness::WatchState;
 
 use super::Daemon;
-use crate::config::{AuthKey, Configuration, KeyFile};
+use crate::config::Configuration;
 use crate::fence::ForWitness;
 use crate::log::Level;
 
@@ -53,21 +53,13 @@ impl Daemon {
             own.is_some_and(|own| own.watch != WatchState::Off)
         });
         let old = self.configuration.witness.as_ref().filter(|_| is_watched)?;
-        let what = if new.witness.as_ref().is_none_or(|new| new.name != old.name) {
-            "could not be told to let it be"
-        } else if signing(&new.keys) != signing(&self.configuration.keys) {
-            "may not know the other key that signs"
-        } else {
-            return None;
-        };
-        Some(format!(
-            "witness {} watches over this host and {what}, so it would reset it: remove `witness_watchdog` first and reload, \
-             then change the rest",
-            old.name
-        ))
+        let goes = new.witness.as_ref().is_none_or(|new| new.name != old.name);
+        goes.then(|| {
+            format!(
+                "witness {} watches over this host and would reset it when the daemon ends, since nobody could tell it not to: \
+                 remove `witness_watchdog` first and reload, then the witness",
+                old.name
+            )
+        })
     }
-}
-
-fn signing(file: &KeyFile) -> Option<&AuthKey> {
-    file.keys.iter().find(|key| key.number == file.signing)
 }

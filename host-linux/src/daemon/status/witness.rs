@@ -169,7 +169,8 @@ pub(super) fn warnings(view: &View<'_>) -> Vec<String> {
         }
         Presence::Alive if !member.hears_us() => {
             warnings.push(format!(
-                "Witness {name} is heard but does not hear this node: one direction of the cable at {device} is cut."
+                "Witness {name} is heard but does not hear this node: one direction of the cable at {device} is cut, or it was not given the \
+                 key that signs here (heartline dongle provision)."
             ));
         }
         Presence::Alive => {}

@@ -293,13 +293,9 @@ pub(crate) fn a_death_notice_is_believed(world: World) -> Outcome {
 /// What is changed in the files of running daemons: what would have a host reset is refused.
 pub(crate) fn a_reload_that_would_end_in_a_reset_is_refused(world: World) -> Outcome {
     let mut cluster = started(world)?;
-    let other = "auth 2\n1 sha1 a_secret_of_good_length\n2 sha256 another_of_good_length\n";
     let without = Plan::default().keys("auth 1\n1 sha1 a_secret_of_good_length\n").directive("initdead", "5");
-    let refused = "witness dongle watches over this host";
-    for bad in [without.clone(), watched().keys(other)] {
-        cluster.rewrite(&cluster.ha1, &bad)?;
-        cluster.ha1.reload(refused)?;
-    }
+    cluster.rewrite(&cluster.ha1, &without)?;
+    cluster.ha1.reload("witness dongle watches over this host")?;
     // In two steps it is no danger.
     for next in [plan(), without] {
         for node in cluster.nodes() {
@@ -320,6 +316,44 @@ pub(crate) fn a_reload_that_would_end_in_a_reset_is_refused(world: World) -> Out
     cluster.settled(&[("web", "ha2")])?;
     cluster.ha1.start()?;
     cluster.settled(&[("web", "ha1")])?;
+    assert_eq!(resets(&cluster)?, [""; 0]);
+    Ok(cluster.finish()?)
+}
+
+/// Both hosts sign with a key that the witness was not given: it is deaf, says so, and resets nobody.
+pub(crate) fn a_key_that_it_does_not_have_makes_it_deaf_and_no_more(world: World) -> Outcome {
+    let mut cluster = started(world)?;
+    let before = cluster.moves()?;
+    let both = "1 sha1 a_secret_of_good_length\n2 sha256 another_of_good_length\n";
+    // First both know both.
+    for signing in [1, 2] {
+        for node in cluster.nodes() {
+            cluster.rewrite(node, &watched().keys(&format!("auth {signing}\n{both}")))?;
+            node.reload("Configuration reread.")?;
+        }
+    }
+    for node in cluster.nodes() {
+        node.wait_status("the witness is deaf", |status| {
+            status.warnings.iter().any(|it| it.contains("or it was not given the key that signs here"))
+        })?;
+    }
+    wait_until("it holds both for silent", LIMIT, || {
+        cluster.ha1.status().is_ok_and(|status| {
+            let withheld = |name| host(&status, name).is_some_and(|it| it.watchdog == WitnessWatch::Withheld);
+            withheld("ha1") && withheld("ha2")
+        })
+    })?;
+    assert_eq!(resets(&cluster)?, [""; 0]);
+    // In maintenance the daemon makes room for whoever gives it the key.
+    cluster.ha1.run_well(&["heartline", "maintenance", "on"])?;
+    cluster.ha1.stop()?;
+    cluster.ha1.run_well(&["heartline", "dongle", "provision", "--yes"])?;
+    cluster.ha1.start()?;
+    cluster.ha1.wait_status("it is up", |status| status.maintenance)?;
+    cluster.ha1.run_well(&["heartline", "maintenance", "off"])?;
+    wait_watched(&cluster)?;
+    cluster.settled(&[("web", "ha1")])?;
+    assert_eq!(cluster.moves()?, before, "nothing moved");
     assert_eq!(resets(&cluster)?, [""; 0]);
     Ok(cluster.finish()?)
 }
