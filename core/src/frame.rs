@@ -74,13 +74,25 @@ impl Header {
     /// # Errors
     /// [`FrameError::Long`] if `out` is too small.
     pub fn encode(&self, out: &mut [u8]) -> Result<usize, FrameError> {
-        let wire = Wire {
+        postcard::to_slice(&self.wire(), out).map(|used| used.len()).map_err(|_| FrameError::Long)
+    }
+
+    /// Makes a frame that has nothing but this header yet, whatever it was before.
+    ///
+    /// # Errors
+    /// None in truth: it always fits.
+    pub fn begin(&self, frame: &mut Bytes) -> Result<(), FrameError> {
+        frame.clear();
+        append(frame, &self.wire())
+    }
+
+    fn wire(&self) -> Wire {
+        Wire {
             version_and_key: VERSION << 4 | (self.key & 0x0f),
             sender: self.sender.0,
             generation: self.generation.0.to_be_bytes(),
             sequence: self.sequence.0,
-        };
-        postcard::to_slice(&wire, out).map(|used| used.len()).map_err(|_| FrameError::Long)
+        }
     }
 
     /// Reads the header and gives what follows it.

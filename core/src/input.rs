@@ -108,7 +108,8 @@ pub enum Command {
     /// stop counts as stopped.
     Cleanup(Option<GroupIndex>),
     /// Stop these groups (bit by group), for the configuration that is to come does not have them; see
-    /// [`crate::Node::groups_in_the_way`]. The other members may take them as long as theirs has.
+    /// [`crate::Node::groups_in_the_way`]. The other members may take them as long as theirs has. Once this is answered,
+    /// that configuration is taken before the next step or not at all: they may run here again then.
     Retire(u32),
     /// Turns maintenance on or off for the whole cluster: services stay as they are, and nothing is managed
     /// (`heartline maintenance`). Answered when every member that is alive says so too.

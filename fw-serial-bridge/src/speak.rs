@@ -1,6 +1,6 @@
 //! Heartbeats of the witness: every keepalive, and at once when what they say has changed or a host waits for it.
 
-use heartline_core::frame::{Bytes, FrameError, Header, MAX_HEADER};
+use heartline_core::frame::{Bytes, FrameError, Header};
 use heartline_core::ids::{LinkSet, Sequence};
 use heartline_core::maintenance::Maintenance;
 use heartline_core::message::{Heard, Message, Phase};
@@ -116,10 +116,7 @@ impl Witness {
             generation: self.generation,
             sequence: self.sequence,
         };
-        let mut start = [0; MAX_HEADER];
-        let length = header.encode(&mut start)?;
-        frame.clear();
-        frame.extend_from_slice(&start[..length]).map_err(|_| FrameError::Long)?;
+        header.begin(frame)?;
         self.write_message(now, gist, detail, frame)?;
         self.keys.close(&self.settings.cluster, frame)
     }

@@ -1,6 +1,6 @@
 //! For the tests: two hosts that say what they are told to say, and a witness between them, in virtual time.
 
-use heartline_core::frame::{Bytes, Header, MAX_HEADER};
+use heartline_core::frame::{Bytes, Header};
 use heartline_core::ids::{Epoch, Generation, LinkSet, NodeId, Sequence};
 use heartline_core::maintenance::Maintenance;
 use heartline_core::message::{Heard, Message, Phase};
@@ -306,9 +306,8 @@ fn confirmation(name: &str, generation: u32, sequence: u64) -> Heard {
 }
 
 pub(crate) fn seal(header: &Header, message: &Message, keys: &KeyRing) -> Bytes {
-    let mut start = [0; MAX_HEADER];
-    let length = header.encode(&mut start).unwrap();
-    let mut bytes = Bytes::from_slice(&start[..length]).unwrap();
+    let mut bytes = Bytes::new();
+    header.begin(&mut bytes).unwrap();
     message.encode(&mut bytes).unwrap();
     keys.close(CLUSTER, &mut bytes).unwrap();
     bytes

@@ -7,7 +7,7 @@ use super::Node;
 use super::hearing::low_byte;
 use super::next_life::NextLife;
 use crate::effect::{Effect, Effects};
-use crate::frame::{FrameError, Header, MAX_HEADER};
+use crate::frame::{FrameError, Header};
 use crate::ids::LinkSet;
 use crate::limits::{MAX_GROUPS, MAX_UNSCHEDULED};
 use crate::maintenance::Maintenance;
@@ -73,10 +73,7 @@ impl Node {
             sequence: self.sequence,
         };
         let frame = effects.frame_mut();
-        frame.clear();
-        let mut start = [0; MAX_HEADER];
-        let length = header.encode(&mut start)?;
-        frame.extend_from_slice(&start[..length]).map_err(|_| FrameError::Long)?;
+        header.begin(frame)?;
         self.message(words).encode(frame)?;
         self.keys.close(&self.config.cluster, frame)
     }

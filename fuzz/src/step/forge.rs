@@ -1,7 +1,7 @@
 //! Frames that nobody has sent: changed after they were sealed, changed before, or made up. The attacker has the keys.
 
 use heartline_core::fencing::{FenceCause, FenceReport};
-use heartline_core::frame::{Bytes, Header, MAX_HEADER};
+use heartline_core::frame::{Bytes, Header};
 use heartline_core::ids::{Epoch, Generation, LinkIndex, LinkSet, NodeId, Sequence};
 use heartline_core::maintenance::Maintenance;
 use heartline_core::message::{GroupBid, GroupReport, GroupState, Heard, Message, Phase, Stance};
@@ -74,9 +74,7 @@ pub(super) fn strange_message(world: &mut World, at: usize, choices: &mut Choice
     };
     let message = message(world, at, choices);
     let mut bytes = Bytes::new();
-    let mut start = [0; MAX_HEADER];
-    let length = header.encode(&mut start).expect("every header fits");
-    bytes.extend_from_slice(&start[..length]).expect("a header is shorter than a frame");
+    header.begin(&mut bytes).expect("every header fits");
     if message.encode(&mut bytes).is_ok() {
         seal_and_deliver(world, at, link, &keys, bytes);
     }

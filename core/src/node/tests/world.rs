@@ -9,7 +9,7 @@ use proptest::prelude::ProptestConfig;
 use super::weather::Weather;
 use crate::config::{Config, Intervals, MemberKind, Parts, Policy, Quorum, Recovery, StopFailure};
 use crate::effect::{Answer, Effect, Effects, FenceAnswer, Work};
-use crate::frame::{Bytes, Header, MAX_HEADER};
+use crate::frame::{Bytes, Header};
 use crate::ids::{Generation, GroupIndex, JobId, LinkIndex, MemberIndex, OrderId};
 use crate::input::{Command, Input, JobFailure, Outcome};
 use crate::maintenance::Maintenance;
@@ -186,9 +186,8 @@ pub(super) fn keys() -> KeyRing {
 
 /// The frame that says `message`.
 pub(super) fn seal(header: &Header, message: &Message) -> Bytes {
-    let mut start = [0; MAX_HEADER];
-    let length = header.encode(&mut start).unwrap();
-    let mut bytes = Bytes::from_slice(&start[..length]).unwrap();
+    let mut bytes = Bytes::new();
+    header.begin(&mut bytes).unwrap();
     message.encode(&mut bytes).unwrap();
     keys().close(CLUSTER, &mut bytes).unwrap();
     bytes

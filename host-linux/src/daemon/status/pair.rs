@@ -2,18 +2,17 @@
 
 use std::collections::VecDeque;
 
-use heartline_core::config::{Config, Intervals, Parts, Policy, Quorum, Recovery, StopFailure};
 use heartline_core::effect::{Effect, Work};
 use heartline_core::ids::{Generation, JobId, LinkIndex, OrderId};
 use heartline_core::input::{Command, JobFailure, Outcome};
-use heartline_core::seal::{Key, KeyRing, Method};
 use heartline_core::time::{Duration, Instant};
 use heartline_core::{Effects, Input, Node};
 
 use super::{Extra, MediumCondition, snapshot};
-use crate::config::{self, Configuration};
+use crate::config::Configuration;
 use crate::control::Snapshot;
 use crate::control::snapshot::Holdings;
+use crate::daemon::core_config;
 use crate::log::render::testing::two_nodes;
 
 const NAMES: [&str; 2] = ["ha1", "ha2"];
@@ -70,9 +69,7 @@ impl Pair {
     }
 
     pub(super) fn boot(&mut self, host: usize) {
-        let key = Key::new(1, Method::Sha1, b"secretkey").unwrap();
-        let keys = KeyRing::new(1, &[key]).unwrap();
-        let config = core_config(&self.configurations[host]);
+        let (config, keys) = core_config(&self.configurations[host]).unwrap();
         self.generations[host] += 1;
         self.nodes[host] = Some(Node::new(config, keys, Generation(self.generations[host]), self.now));
         self.step(host, Input::Tick);
@@ -188,51 +185,6 @@ impl Pair {
 
     pub(super) fn holdings(&self) -> [Holdings; 2] {
         [0, 1].map(|host| self.snapshot(host).rscstatus)
-    }
-}
-
-fn core_config(configuration: &Configuration) -> Config {
-    let span = |span: std::time::Duration| Duration::from_millis(u64::try_from(span.as_millis()).unwrap());
-    let nodes: Vec<&str> = configuration.members().collect();
-    let groups: Vec<(&str, &str)> =
-        configuration.groups.iter().map(|group| (group.preferred.as_str(), group.name())).collect();
-    let monitoring = &configuration.monitoring;
-    let every = |group| monitoring.monitors.of_group(group).map_or(Duration::ZERO, span);
-    let monitors: Vec<Duration> = configuration.groups.iter().map(every).collect();
-    let config = Config::new(&Parts {
-        cluster: &configuration.cluster,
-        nodes: &nodes,
-        this: &configuration.this_node,
-        groups: &groups,
-        monitors: &monitors,
-        intervals: Intervals {
-            keepalive: span(configuration.times.keepalive),
-            deadtime: span(configuration.times.deadtime),
-            warntime: span(configuration.times.warntime),
-            initdead: span(configuration.times.initdead),
-            deadping: span(configuration.times.deadping),
-        },
-        policy: Policy {
-            auto_failback: configuration.auto_failback,
-            stop_failure: StopFailure::Block,
-            fencing: !configuration.fencing.is_empty(),
-            fence_delay: span(configuration.fence_delay),
-            quorum: match configuration.quorum {
-                config::Quorum::Off => Quorum::Off,
-                config::Quorum::Majority => Quorum::Majority,
-                config::Quorum::Witness => Quorum::Witness,
-            },
-            ping_decides: configuration.ipfail,
-            recovery: Recovery { restarts: monitoring.restarts, window: span(monitoring.window) },
-            witness_watchdog: configuration.witness_watchdog.map(span),
-        },
-        links: configuration.media.len(),
-        pings: configuration.pings.len(),
-    })
-    .unwrap();
-    match &configuration.witness {
-        Some(witness) => config.with_witness(&witness.name).unwrap(),
-        None => config,
     }
 }
 

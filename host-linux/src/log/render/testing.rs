@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{
-    Configuration, Group, KeyFile, Logging, Medium, OperationLimits, PingNode, Quorum, Resource, StopFailure,
-    Times,
+    AuthKey, AuthMethod, Configuration, Group, KeyFile, Logging, Medium, OperationLimits, PingNode, Quorum,
+    Resource, StopFailure, Times,
 };
 
 /// Two nodes, not in the order of their names in `ha.cf`; a serial line and `eth0`; one ping node; one group each.
@@ -51,7 +51,10 @@ pub(crate) fn two_nodes(this_node: &str) -> Configuration {
         realtime: None,
         environment: Vec::new(),
         parameters: vec![("deadtime".to_owned(), "1".to_owned()), ("udpport".to_owned(), "694".to_owned())],
-        keys: KeyFile { signing: 1, keys: Vec::new() },
+        keys: KeyFile {
+            signing: 1,
+            keys: vec![AuthKey { number: 1, method: AuthMethod::Sha1, secret: b"secretkey".to_vec() }],
+        },
         groups: vec![group("ha1", &["10.0.0.46/24", "httpd"], 3), group("ha2", &["ftpd"], 7)],
     }
 }
