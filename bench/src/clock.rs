@@ -32,6 +32,18 @@ pub(crate) fn pass(span: Duration) -> Result<(), Error> {
     timer.wait().map_err(Error::io("wait for a timer"))
 }
 
+/// Lets time pass, awake for a moment every `interval`, and gives the processor time that this took: what the machine
+/// charges for waking up, whatever the sleeper does then.
+pub(crate) fn nap(span: Duration, interval: Duration) -> Result<Duration, Error> {
+    let used = || read(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID);
+    let timer = timer(Expiration::Interval(TimeSpec::from(interval)))?;
+    let (end, before) = (now()? + span, used()?);
+    while now()? < end {
+        timer.wait().map_err(Error::io("wait for a timer"))?;
+    }
+    Ok(used()?.saturating_sub(before))
+}
+
 /// A timer that expires again and again.
 pub(crate) fn interval(span: Duration) -> Result<TimerFd, Error> {
     timer(Expiration::Interval(TimeSpec::from(span)))

@@ -5,7 +5,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::figures::{Figure, Report};
 use crate::pair::{LIMIT, Node, Pair, SWITCH};
-use crate::products::{ADDRESS, ProductName};
+use crate::products::{ADDRESS, ProductName, Tempo};
 use crate::tap::What;
 use nix::unistd::Pid;
 use std::fs;
@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// How long a cluster runs quietly before its memory is looked at.
 const QUIET: Duration = Duration::from_secs(10);
+/// Longer than an agent needs to look at a resource.
+const A_MOMENT: Duration = Duration::from_secs(1);
 /// How many heartbeats are measured.
 const HEARTBEATS: usize = 10;
 
@@ -28,18 +30,18 @@ pub(crate) fn measure(
     pair.start()?;
     pair.settle()?;
     clock::pass(QUIET)?;
-    for node in &pair.nodes {
-        memory(node, name, report)?;
-    }
-    let used =
-        |pair: &Pair| pair.nodes.iter().map(|node| processor_time(node, name)).collect::<Result<Vec<_>, _>>();
-    let (began, before) = (clock::now()?, used(pair)?);
-    clock::pass(span)?;
-    let (ended, after) = (clock::now()?, used(pair)?);
+    let [first, second] = &pair.nodes;
+    let daemons = [lasting(first, name)?, lasting(second, name)?];
+    daemons.iter().try_for_each(|processes| memory(processes, report))?;
+    let used = || daemons.iter().map(|processes| processor_time(processes)).collect::<Result<Vec<_>, _>>();
+    let (began, before) = (clock::now()?, used()?);
+    let napping = clock::nap(span, pair.product.interval(Tempo::Steady))?;
+    let (ended, after) = (clock::now()?, used()?);
+    let percent = |used: Duration| used.as_secs_f64() / ended.saturating_sub(began).as_secs_f64() * 100.0;
     for (before, after) in before.iter().zip(after) {
-        let share = after.saturating_sub(*before).as_secs_f64() / ended.saturating_sub(began).as_secs_f64();
-        report.add(Figure::Processor, share * 100.0);
+        report.add(Figure::Processor, percent(after.saturating_sub(*before)));
     }
+    report.add(Figure::WakeUps, percent(napping));
     frames(report)
 }
 
@@ -57,10 +59,9 @@ fn frames(report: &mut Report) -> Result<(), Error> {
     Ok(())
 }
 
-fn memory(node: &Node, name: ProductName, report: &mut Report) -> Result<(), Error> {
-    let processes = processes(node, name)?;
+fn memory(processes: &[Pid], report: &mut Report) -> Result<(), Error> {
     let (mut resident, mut proportional) = (0, 0);
-    for pid in &processes {
+    for pid in processes {
         let path = format!("/proc/{pid}/smaps_rollup");
         let text = fs::read_to_string(&path).map_err(Error::io(format!("read {path}")))?;
         resident += kibibytes(&text, "Rss:");
@@ -72,8 +73,17 @@ fn memory(node: &Node, name: ProductName, report: &mut Report) -> Result<(), Err
     Ok(())
 }
 
-fn processor_time(node: &Node, name: ProductName) -> Result<Duration, Error> {
-    processes(node, name)?.into_iter().map(clock::processor_time).sum()
+fn processor_time(processes: &[Pid]) -> Result<Duration, Error> {
+    processes.iter().copied().map(clock::processor_time).sum()
+}
+
+/// The daemon's processes without those that look at a resource now and then and are gone a moment later.
+fn lasting(node: &Node, name: ProductName) -> Result<Vec<Pid>, Error> {
+    let mut lasting = processes(node, name)?;
+    clock::pass(A_MOMENT)?;
+    let still_there = processes(node, name)?;
+    lasting.retain(|pid| still_there.contains(pid));
+    Ok(lasting)
 }
 
 /// The daemon's processes, however they are called: they all run the same program.

@@ -24,6 +24,8 @@ pub(crate) enum Figure {
     Processes,
     /// Percent of a core.
     Processor,
+    /// Percent of a core that a process needs to wake up as often as a heartbeat is sent.
+    WakeUps,
     /// Bytes of a message.
     Message,
     /// Bytes of an Ethernet frame.
@@ -50,7 +52,7 @@ struct Row {
 }
 
 impl Figure {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Takeover,
         Self::TakeoverBeyond,
         Self::Handover,
@@ -59,6 +61,7 @@ impl Figure {
         Self::Proportional,
         Self::Processes,
         Self::Processor,
+        Self::WakeUps,
         Self::Message,
         Self::Frame,
         Self::Programs,
@@ -77,6 +80,7 @@ impl Figure {
             Self::Proportional => row("proportional memory (PSS), MiB", "", 2, Summary::Worst),
             Self::Processes => row("processes", "1", 0, Summary::Worst),
             Self::Processor => row("processor, % of a core", "0.05", 3, Summary::Worst),
+            Self::WakeUps => row("  a wake-up for each heartbeat, % of a core", "", 3, Summary::Worst),
             Self::Message => row("heartbeat message, bytes", "48", 0, Summary::Worst),
             Self::Frame => row("heartbeat on Ethernet with headers, bytes", "", 0, Summary::Worst),
             Self::Programs => row("daemon's program, stripped, MiB", "2", 2, Summary::Worst),

@@ -108,7 +108,8 @@ impl Node {
         let changed = self.take_word(now, from, message, effects);
         // A heartbeat that says what the one before it said leaves nothing to decide, unless it is awaited.
         let is_awaited = self.reply_due || !self.has_quorum() || self.awaited_frames().next().is_some();
-        Ok(came || changed || is_awaited)
+        let is_due = self.fall_into_step(now, from);
+        Ok(came || changed || is_awaited || is_due)
     }
 
     /// Broadcasts come back to their sender; anything that we did not send ourselves is another machine's.

@@ -8,7 +8,7 @@ use super::hearing::low_byte;
 use super::next_life::NextLife;
 use crate::effect::{Effect, Effects};
 use crate::frame::{FrameError, Header};
-use crate::ids::LinkSet;
+use crate::ids::{LinkSet, MemberIndex};
 use crate::limits::{MAX_GROUPS, MAX_UNSCHEDULED};
 use crate::maintenance::Maintenance;
 use crate::member::{Member, Presence};
@@ -63,6 +63,20 @@ impl Node {
         if scheduled && self.may_feed_watchdog() {
             effects.order(Effect::FeedWatchdog);
         }
+    }
+
+    /// One wake-up instead of two: a heartbeat that is due soon goes out with one that was just heard, and draws nearer
+    /// to it until then. Only among equal intervals, or the slower one would speak more often than it was told to. Gives
+    /// whether it is due now.
+    pub(super) fn fall_into_step(&mut self, now: Instant, heard: MemberIndex) -> bool {
+        let keepalive = self.config.intervals.keepalive;
+        let wait = self.next_heartbeat.since(now);
+        let is_near = wait.times(2) <= keepalive && self.members[usize::from(heard.0)].keepalive == keepalive;
+        if is_near {
+            let stride = Duration::from_micros(keepalive.micros() / 8);
+            self.next_heartbeat = if wait <= stride { now } else { now + wait - stride };
+        }
+        now >= self.next_heartbeat
     }
 
     fn write_frame(&self, words: &Spoken, effects: &mut Effects) -> Result<(), FrameError> {

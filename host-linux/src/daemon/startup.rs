@@ -22,6 +22,8 @@ const CONFIGURATION_ERROR: u8 = 6;
 /// Scratch of the original's scripts, and that of OCF agents, which remember there what runs.
 const SCRATCH: [&str; 2] = ["heartbeat/rsctmp", "resource-agents"];
 
+// Inlined, its 130 KiB of stack would stay in use, and locked, for as long as the daemon runs.
+#[inline(never)]
 pub(super) fn start(options: &Options) -> Result<Box<Daemon>, ExitCode> {
     let host = config::System::host_name(&RealSystem).unwrap_or_else(|_| "localhost".into());
     let mut log = Log::early(&host, "heartbeat", std::process::id());

@@ -493,6 +493,20 @@ fn a_quiet_cluster_sends_one_heartbeat_a_keepalive() {
 }
 
 #[test]
+fn heartbeats_fall_into_step_so_that_one_wake_up_does_for_both() {
+    let mut world = World::started(&Setting::default());
+    world.run(KEEPALIVE / 2);
+    world.step(1, Input::Watchdog(Some(Duration::from_millis(1000))));
+    let apart = |world: &World| {
+        let [first, second] = [0, 1].map(|host| world.node(host).spoke_at);
+        first.since(second).max(second.since(first))
+    };
+    assert!(apart(&world).millis() >= KEEPALIVE / 4, "{:?}: it just spoke out of turn", apart(&world));
+    world.run(10 * KEEPALIVE);
+    assert!(apart(&world).millis() <= 1, "{:?} apart", apart(&world));
+}
+
+#[test]
 fn a_lively_time_silences_nobody() {
     let mut world = World::started(&Setting::default());
     // Each time there is news before the next regular heartbeat, so that this never comes.
