@@ -12,6 +12,7 @@ pub mod open_frame;
 pub mod replay;
 pub mod setting;
 pub mod step;
+pub mod witness;
 
 /// A fuzz target.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "open_frame", run: open_frame::run },
     Target { name: "replay", run: replay::run },
     Target { name: "step", run: step::run },
+    Target { name: "witness", run: witness::run },
 ];
 
 /// Runs a call of the core, which must not allocate.

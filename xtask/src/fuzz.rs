@@ -38,6 +38,7 @@ const TARGETS: &[Target] = &[
     Target { name: "open_frame", longest: 600 },
     Target { name: "replay", longest: 8192 },
     Target { name: "step", longest: 1024 },
+    Target { name: "witness", longest: 1024 },
 ];
 
 /// What is to be run.
