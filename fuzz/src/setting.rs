@@ -9,7 +9,7 @@ use crate::bytes::Choices;
 
 /// The name of every cluster here.
 pub const CLUSTER: &str = "linux-ha";
-/// The names of the nodes, of which the first ones take part.
+/// The names of the nodes, of which the first ones take part. Where there is a witness it is the last.
 pub const NODES: [&str; 3] = ["ha1", "ha2", "ha3"];
 /// Intervals in milliseconds: keepalive, deadtime, initdead.
 const PACES: [[u64; 3]; 6] = [
@@ -27,6 +27,8 @@ const LONGEST_DEADTIME: Duration = Duration::from_millis(3_600_000);
 #[derive(Debug, Clone)]
 pub struct Setting {
     nodes: usize,
+    /// Whether there is a witness beside two nodes.
+    witness: bool,
     groups: usize,
     pace: [u64; 3],
     links: usize,
@@ -41,9 +43,12 @@ impl Setting {
     /// A cluster of two or three nodes.
     pub fn choose(choices: &mut Choices<'_>) -> Self {
         let policy = choices.byte();
+        let witness = Choices::flag(policy, 7);
+        let nodes = 2 + choices.index(2);
         let stop_failure = if Choices::flag(policy, 1) { StopFailure::Reboot } else { StopFailure::Block };
         Self {
-            nodes: 2 + choices.index(2),
+            nodes: if witness { 2 } else { nodes },
+            witness,
             groups: choices.one_of(&[1, 2, 0, 3, 8, 32]),
             pace: choices.one_of(&PACES),
             links: choices.one_of(&[2, 1, 3, MAX_LINKS]),
@@ -52,7 +57,12 @@ impl Setting {
                 auto_failback: !Choices::flag(policy, 0),
                 stop_failure,
                 fencing: Choices::flag(policy, 2),
-                quorum: if Choices::flag(policy, 4) { Quorum::Majority } else { Quorum::Off },
+                quorum: match Choices::flag(policy, 4) {
+                    true if witness => Quorum::Witness,
+                    true => Quorum::Majority,
+                    false => Quorum::Off,
+                },
+                witness_watchdog: (witness && nodes == 2).then(|| Duration::from_millis(2_000)),
                 ping_decides: Choices::flag(policy, 3),
                 recovery: Recovery {
                     restarts: if Choices::flag(policy, 6) { 0 } else { 2 },
@@ -71,6 +81,12 @@ impl Setting {
         self.nodes
     }
 
+    /// Whether there is a witness besides.
+    #[must_use]
+    pub const fn has_witness(&self) -> bool {
+        self.witness
+    }
+
     /// How many groups there are.
     #[must_use]
     pub const fn groups(&self) -> usize {
@@ -85,6 +101,9 @@ impl Setting {
         if changed(7) && self.nodes == 3 && this != 2 {
             nodes.pop();
         }
+        let hosts = nodes.len();
+        let witness = (self.witness && !changed(7)).then(|| NODES[NODES.len() - 1]);
+        nodes.extend(witness);
         let mut texts: Vec<String> = (0..self.groups).map(|group| format!("group{group}")).collect();
         if changed(1) {
             texts.pop();
@@ -96,12 +115,12 @@ impl Setting {
             texts.reverse();
         }
         let groups: Vec<(&str, &str)> =
-            texts.iter().enumerate().map(|(at, text)| (nodes[at % nodes.len()], text.as_str())).collect();
+            texts.iter().enumerate().map(|(at, text)| (nodes[at % hosts], text.as_str())).collect();
         let longer = if changed(0) { Duration::from_micros(1) } else { Duration::ZERO };
         let [keepalive, deadtime, initdead] = self.pace.map(Duration::from_millis);
         let deadtime = Duration::from_micros(deadtime.micros() + longer.micros()).min(LONGEST_DEADTIME);
         let policy = Policy { auto_failback: self.policy.auto_failback ^ changed(5), ..self.policy };
-        Config::new(&Parts {
+        let config = Config::new(&Parts {
             cluster: CLUSTER,
             nodes: &nodes,
             this: NODES[this],
@@ -117,8 +136,12 @@ impl Setting {
             policy,
             links: if changed(4) { 1 } else { self.links },
             pings: if changed(3) { 1 } else { self.pings },
-        })
-        .expect("the parts are within their limits")
+        });
+        let config = config.expect("the parts are within their limits");
+        match witness {
+            Some(name) => config.with_witness(name).expect("it is a member and has no groups"),
+            None => config,
+        }
     }
 
     /// The keys of all nodes; the second pair is for a change of keys.

@@ -9,8 +9,8 @@ use heartline_core::seal::KeyRing;
 use heartline_core::time::Duration;
 use heartline_core::witness::Asks;
 
-use super::link;
 use super::world::World;
+use super::{link, witness};
 use crate::bytes::Choices;
 use crate::setting::{CLUSTER, NODES};
 
@@ -53,17 +53,23 @@ pub(super) fn strange_message(world: &mut World, at: usize, choices: &mut Choice
     let link = link(choices);
     let who = choices.byte();
     let from = usize::from(who) % world.seats.len();
-    let sender = if who > 250 { NodeId([who, 0]) } else { NodeId::of(NODES[from]) };
+    let is_witness = world.setting.has_witness() && (0x80..=250).contains(&who);
+    let sender = match who {
+        251.. => NodeId([who, 0]),
+        _ if is_witness => NodeId::of(NODES[NODES.len() - 1]),
+        _ => NodeId::of(NODES[from]),
+    };
     let claimed = &world.seats[from].node;
+    let (life, newest) = if is_witness { world.witness } else { (claimed.generation(), claimed.sequence()) };
     let near = |base: u64, step: u8| base.wrapping_add_signed(i64::from(step.cast_signed()));
     let generation = match choices.byte() {
         0x80 => u32::MAX,
-        step => claimed.generation().0.wrapping_add_signed(i32::from(step.cast_signed())),
+        step => life.0.wrapping_add_signed(i32::from(step.cast_signed())),
     };
     let sequence = match choices.byte() {
         0x80 => u64::MAX,
         0x81 => choices.magnitude(),
-        step => near(claimed.sequence().0, step),
+        step => near(newest.0, step),
     };
     let keys = world.seats[at].keys.clone();
     let header = Header {
@@ -72,7 +78,13 @@ pub(super) fn strange_message(world: &mut World, at: usize, choices: &mut Choice
         generation: Generation(generation),
         sequence: Sequence(sequence),
     };
-    let message = message(world, at, choices);
+    let mut message = message(world, at, choices);
+    if is_witness {
+        world.witness = (header.generation, header.sequence.next());
+        message.witness = Some(witness::word(world, choices));
+    } else if world.setting.has_witness() {
+        message.asks = witness::asks(choices);
+    }
     let mut bytes = Bytes::new();
     header.begin(&mut bytes).expect("every header fits");
     if message.encode(&mut bytes).is_ok() {
@@ -136,7 +148,6 @@ fn message(world: &World, at: usize, choices: &mut Choices<'_>) -> Message {
             node.maintenance()
         },
         restarting: Choices::flag(flags, 7),
-        // No node of these clusters is a witness.
         asks: Asks::default(),
         witness: None,
     }

@@ -2,6 +2,7 @@
 //! were sealed, jumps in time, outcomes of known and unknown jobs, orders, new configurations, restarts.
 
 mod forge;
+mod witness;
 mod world;
 
 use heartline_core::Input;
@@ -69,7 +70,16 @@ fn make_move(world: &mut World, choices: &mut Choices<'_>) {
                 world.end_job(at, job, outcome(choices));
             }
         }
-        9 => world.end_job(at, JobId(choices.byte().into()), outcome(choices)),
+        9 => match (world.setting.has_witness(), choices.byte()) {
+            (true, target @ 0xf0..) => {
+                let job = world.seats[at].jobs.first().map_or(JobId(0), |(job, _)| *job);
+                world.ask_for_reset(at, job, MemberIndex(target & 0xf));
+            }
+            (true, job @ 0xe0..) => {
+                world.step(at, world.now, Input::FenceWithdrawn(JobId((job & 0xf).into())))
+            }
+            (_, job) => world.end_job(at, JobId(job.into()), outcome(choices)),
+        },
         10 => world.order(at, command(choices)),
         11 => world.reconfigure(at, choices.byte(), choices.byte() == 1),
         12 => {

@@ -3,7 +3,7 @@
 
 use heartline_core::effect::{Effect, Effects, Work};
 use heartline_core::frame::Bytes;
-use heartline_core::ids::{Generation, JobId, LinkIndex, NodeId, OrderId};
+use heartline_core::ids::{Generation, JobId, LinkIndex, MemberIndex, NodeId, OrderId, Sequence};
 use heartline_core::input::{Command, JobFailure, Outcome};
 use heartline_core::message::Message;
 use heartline_core::notice::Notice;
@@ -35,6 +35,8 @@ pub(super) struct Seat {
     pub(super) jobs: Vec<(JobId, Option<Work>)>,
     /// Those that were not answered yet, and whether they are for a restart.
     orders: Vec<(OrderId, bool)>,
+    /// The jobs as part of which the witness is to reset somebody, and that has not been answered.
+    resets: Vec<JobId>,
     /// It gave everything up and is not asked any more.
     gone: bool,
 }
@@ -49,6 +51,8 @@ pub(super) struct World {
     /// How many of `frames`, from the end, nobody has seen yet.
     fresh: usize,
     next_order: u32,
+    /// The newest frame that the witness sent, as far as anybody knows.
+    pub(super) witness: (Generation, Sequence),
 }
 
 impl World {
@@ -58,10 +62,25 @@ impl World {
         let seat = |this| {
             let node =
                 Node::new(setting.config(this, changes(this)), setting.keys(false), Generation(100), now);
-            Seat { node, keys: setting.keys(false), jobs: Vec::new(), orders: Vec::new(), gone: false }
+            Seat {
+                node,
+                keys: setting.keys(false),
+                jobs: Vec::new(),
+                orders: Vec::new(),
+                resets: Vec::new(),
+                gone: false,
+            }
         };
         let seats = (0..setting.nodes()).map(seat).collect();
-        Self { setting, now, seats, frames: Vec::new(), fresh: 0, next_order: 0 }
+        Self {
+            setting,
+            now,
+            seats,
+            frames: Vec::new(),
+            fresh: 0,
+            next_order: 0,
+            witness: (Generation(7), Sequence(0)),
+        }
     }
 
     /// Time passes; nobody notices yet.
@@ -132,6 +151,12 @@ impl World {
         self.step(at, self.now, Input::Order { id, command });
     }
 
+    /// The fencer of a node asks the witness for a reset.
+    pub(super) fn ask_for_reset(&mut self, at: usize, job: JobId, target: MemberIndex) {
+        self.seats[at].resets.push(job);
+        self.step(at, self.now, Input::FenceByWitness { job, target });
+    }
+
     pub(super) fn hear(&mut self, at: usize, link: LinkIndex, bytes: &[u8]) {
         self.step(at, self.now, Input::Frame { link, bytes });
     }
@@ -164,6 +189,7 @@ impl World {
         seat.keys = keys;
         seat.jobs.clear();
         seat.orders.clear();
+        seat.resets.clear();
         seat.gone = false;
         self.tick(at);
     }
@@ -200,10 +226,12 @@ impl World {
                     seat.orders.remove(open.expect("answered, but not asked, or a second time"));
                 }
                 Effect::Notice(Notice::Dropped(_)) => assert!(!few_groups, "a notice was dropped"),
-                Effect::Notice(_)
-                | Effect::FeedWatchdog
-                | Effect::KeepMaintenance(_)
-                | Effect::WitnessFence { .. } => {}
+                Effect::WitnessFence { job, .. } => {
+                    let open = seat.resets.iter().position(|reset| *reset == job);
+                    seat.resets
+                        .remove(open.expect("the witness answered, but was not asked, or a second time"));
+                }
+                Effect::Notice(_) | Effect::FeedWatchdog | Effect::KeepMaintenance(_) => {}
                 Effect::Announce(group) | Effect::Reboot(group) => {
                     assert!(seat.node.group_here(group).is_some(), "a group that does not exist");
                 }
