@@ -90,6 +90,15 @@ pub enum Error {
         "`{0}` cannot be a name here: use 1 to 15 lower-case letters, digits and hyphens, each name once"
     )]
     Name(String),
+    /// A cable between two hosts has no end in the world.
+    #[error("this cable has no end in the world")]
+    NoEnd,
+    /// The program for the emulated board was not built.
+    #[error("there is no firmware for the emulated board; `cargo xtask firmware build` makes it")]
+    NoFirmware,
+    /// The emulator of the board answered something else than it was asked, or ended.
+    #[error("qemu-system-arm failed: {}", .0.trim())]
+    Emulator(String),
     /// A helper was called with arguments that it does not understand.
     #[error("usage: {0}")]
     Usage(&'static str),

@@ -2,12 +2,14 @@
 //!
 //! A [`World`] is a set of fresh namespaces that a program enters by running itself again ([`world::enter`]).
 //! In it live [`Host`]s with a disk and a power switch, joined by a [`Switch`], a [`NullModem`], a
-//! [`SharedDisk`] and a [`PowerSwitch`]. Everything ends with process 1 of the world. The lab knows nothing of clusters.
+//! [`SharedDisk`] and a [`PowerSwitch`]; a [`CableBoard`] may sit in a cable. Everything ends with process 1 of the world. The lab knows nothing of clusters.
 //!
 //! A program that uses the lab hands its arguments to [`dispatch`] first: the helpers inside the world and
 //! inside the hosts are that same program, called with `lab-...` as its first argument.
 
+pub mod board;
 mod boot;
+mod cable_board;
 mod clock;
 mod command;
 mod disk;
@@ -27,15 +29,17 @@ mod wait;
 pub mod web;
 pub mod world;
 
+pub use board::Board;
+pub use cable_board::CableBoard;
 pub use command::Output;
 pub use disk::{DiskKind, SharedDisk};
 pub use error::Error;
 pub use host::{Ended, Host};
 pub use job::Job;
 pub use null_modem::NullModem;
-pub use power_switch::{PowerFault, PowerSwitch};
+pub use power_switch::{PowerFault, PowerSwitch, ResetButton};
 pub use probe::{Outage, Try, outages};
-pub use requirements::{Requirement, missing};
+pub use requirements::{Requirement, missing, missing_for_boards};
 pub use switch::Switch;
 pub use wait::wait_until;
 pub use world::World;

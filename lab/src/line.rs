@@ -17,6 +17,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How many bytes wait on their way out, as in the kernel's buffer of a real serial port.
@@ -27,7 +28,7 @@ const BITS_PER_BYTE: u32 = 10;
 const LEAST_WAIT: Duration = Duration::from_micros(500);
 
 /// What the cable's owner wants of the line.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Order {
     /// Which wires are cut: that on which the first end sends, that of the second.
     Cut([bool; 2]),
@@ -39,7 +40,17 @@ pub(crate) enum Order {
         one_in: u32,
         seed: u64,
     },
+    /// The second end hears this as if the first had sent it.
+    Forge(Vec<u8>),
+    /// What the first end sends is written down here.
+    Tap(Recording),
 }
+
+/// What was sent, as far as there was room.
+pub(crate) type Recording = Arc<Mutex<Vec<u8>>>;
+
+/// Room in a recording: minutes at the usual rate.
+const RECORDING_MAX: usize = 1 << 20;
 
 /// One end of the line: what a host sees as a serial port.
 #[derive(Debug)]
@@ -161,7 +172,7 @@ impl Line {
             let now = clock::now();
             for order in self.orders.try_iter() {
                 for (wire, odd) in self.wires.iter_mut().zip([0, 1]) {
-                    wire.obey(order, odd, now);
+                    wire.obey(order.clone(), odd, now);
                 }
             }
             self.ends.iter_mut().for_each(End::look_for_readers);
@@ -212,6 +223,7 @@ struct Wire {
     noise: Dice,
     flip_one_in: u32,
     flips: Dice,
+    tap: Option<Recording>,
 }
 
 impl Wire {
@@ -226,6 +238,7 @@ impl Wire {
             noise: Dice::new(0),
             flip_one_in: 0,
             flips: Dice::new(0),
+            tap: None,
         }
     }
 
@@ -243,11 +256,14 @@ impl Wire {
                 self.flip_one_in = one_in;
                 self.flips = Dice::new(seed ^ u64::from(index));
             }
+            Order::Forge(bytes) if index == 0 => self.take(&bytes, now),
+            Order::Tap(recording) if index == 0 => self.tap = Some(recording),
+            Order::Forge(_) | Order::Tap(_) => {}
         }
     }
 
     fn room(&self) -> usize {
-        BUFFER - self.under_way.len()
+        BUFFER.saturating_sub(self.under_way.len())
     }
 
     fn next_event(&self) -> Option<Instant> {
@@ -261,10 +277,19 @@ impl Wire {
         let mut bytes = [0; BUFFER];
         let room = self.room();
         let Ok(count @ 1..) = nix::unistd::read(master, &mut bytes[..room]) else { return };
+        if let Some(tap) = &self.tap {
+            let mut tap = tap.lock().unwrap_or_else(PoisonError::into_inner);
+            let room = RECORDING_MAX.saturating_sub(tap.len());
+            tap.extend_from_slice(&bytes[..count.min(room)]);
+        }
+        self.take(&bytes[..count], now);
+    }
+
+    fn take(&mut self, bytes: &[u8], now: Instant) {
         if self.under_way.is_empty() {
             self.next_arrival = self.next_arrival.max(now) + self.byte_time;
         }
-        self.under_way.extend(&bytes[..count]);
+        self.under_way.extend(bytes);
     }
 
     /// What has arrived by now, as it arrived.
@@ -366,6 +391,14 @@ mod tests {
         assert_eq!(noise(7).len(), 100);
         assert_eq!(noise(7), noise(7));
         assert_ne!(noise(7), noise(8));
+    }
+
+    #[test]
+    fn what_is_forged_comes_after_what_was_sent() {
+        let (mut wire, start) = loaded(b"ab");
+        wire.obey(Order::Forge(b"xy".to_vec()), 0, start);
+        wire.obey(Order::Forge(b"to the other end".to_vec()), 1, start);
+        assert_eq!(wire.arrived(start + BYTE_TIME * 9), b"abxy");
     }
 
     #[test]

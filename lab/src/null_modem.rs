@@ -2,10 +2,11 @@
 
 use crate::error::Error;
 use crate::host::Host;
-use crate::line::{End, Line, Order};
+use crate::line::{End, Line, Order, Recording};
 use std::io::{self, PipeWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 
 /// A serial line between two hosts, or from a host to something that the world has in the cable. It carries bytes no faster than its rate, in order, and loses what nobody
@@ -18,6 +19,7 @@ pub struct NullModem {
     /// A byte here tells the line of an order; closing it ends the line.
     bell: Option<PipeWriter>,
     pump: Option<JoinHandle<()>>,
+    recording: Recording,
 }
 
 impl NullModem {
@@ -45,7 +47,8 @@ impl NullModem {
             .name("null-modem".to_owned())
             .spawn(move || line.run())
             .map_err(Error::io("start a thread"))?;
-        Ok(Self { hosts, devices, orders, bell: Some(bell), pump: Some(pump) })
+        let recording = Recording::default();
+        Ok(Self { hosts, devices, orders, bell: Some(bell), pump: Some(pump), recording })
     }
 
     /// The serial port that a host finds the cable at, such as `/dev/ttyS0`; `None` for a host that is not at
@@ -59,6 +62,10 @@ impl NullModem {
     #[must_use]
     pub fn world_end(&self) -> Option<&Path> {
         self.hosts[1].is_empty().then_some(self.devices[1].as_path())
+    }
+
+    pub(crate) fn first_host(&self) -> &str {
+        &self.hosts[0]
     }
 
     /// Cuts the cable: bytes go out at the rate of the line and arrive nowhere.
@@ -104,6 +111,29 @@ impl NullModem {
     /// As for [`NullModem::cut`].
     pub fn flip_bits(&mut self, one_in: u32, seed: u64) -> Result<(), Error> {
         self.order(Order::FlipBits { one_in, seed })
+    }
+
+    /// Has the second end hear bytes as if the first had sent them, after what is under way.
+    ///
+    /// # Errors
+    /// As for [`NullModem::cut`].
+    pub fn forge(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.order(Order::Forge(bytes.to_vec()))
+    }
+
+    /// Writes down what the first end sends from now on, for [`NullModem::overheard`].
+    ///
+    /// # Errors
+    /// As for [`NullModem::cut`].
+    pub fn tap(&mut self) -> Result<(), Error> {
+        self.recording = Recording::default();
+        self.order(Order::Tap(Arc::clone(&self.recording)))
+    }
+
+    /// What was written down.
+    #[must_use]
+    pub fn overheard(&self) -> Vec<u8> {
+        self.recording.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn end_of(&self, host: &Host) -> Option<usize> {

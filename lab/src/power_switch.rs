@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -79,10 +79,10 @@ impl PowerSwitch {
         host.bind(&self.socket, Path::new(DEVICE))
     }
 
-    /// Where the world asks it, one line for each connection: `reset ha1` switches a host off.
+    /// What is wired to the reset header of a host.
     #[must_use]
-    pub fn socket(&self) -> &Path {
-        &self.socket
+    pub fn reset_button(&self, host: &str) -> ResetButton {
+        ResetButton { socket: self.socket.clone(), host: host.to_owned() }
     }
 
     /// Has the unit behave like this from now on.
@@ -109,6 +109,29 @@ impl Drop for PowerSwitch {
             let _ = thread.join();
         }
         let _ = fs::remove_file(&self.socket);
+    }
+}
+
+/// Takes a host down when it is pressed, by the unit.
+#[derive(Debug, Clone)]
+pub struct ResetButton {
+    socket: PathBuf,
+    host: String,
+}
+
+impl ResetButton {
+    /// Presses it, and waits for nothing.
+    pub fn press(&self) {
+        let Self { socket, host } = self.clone();
+        thread::spawn(move || {
+            let asked = UnixStream::connect(socket).and_then(|mut stream| {
+                writeln!(stream, "reset {host}")?;
+                stream.read_to_end(&mut Vec::new())
+            });
+            if let Err(error) = asked {
+                eprintln!("the reset button of {host}: {error}");
+            }
+        });
     }
 }
 

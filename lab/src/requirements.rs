@@ -31,11 +31,23 @@ const TOOLS: [Requirement; 7] = [
     Requirement { tool: "mkfs.ext4", package: "e2fsprogs" },
 ];
 
+/// What emulates boards.
+const EMULATOR: Requirement = Requirement { tool: "qemu-system-arm", package: "qemu-system-arm" };
+
+fn is_missing(requirement: &Requirement) -> bool {
+    !PATH.split(':').any(|directory| Path::new(directory).join(requirement.tool).is_file())
+}
+
+/// What this machine lacks to emulate boards.
+#[must_use]
+pub fn missing_for_boards() -> Vec<Requirement> {
+    [EMULATOR].into_iter().filter(is_missing).collect()
+}
+
 /// The tools that this machine lacks; empty when the lab can work.
 #[must_use]
 pub fn missing() -> Vec<Requirement> {
-    let found = |tool: &str| PATH.split(':').any(|directory| Path::new(directory).join(tool).is_file());
-    let mut missing: Vec<_> = TOOLS.into_iter().filter(|requirement| !found(requirement.tool)).collect();
+    let mut missing: Vec<_> = TOOLS.into_iter().filter(is_missing).collect();
     let filesystems = fs::read_to_string("/proc/filesystems").unwrap_or_default();
     let modules = format!("/lib/modules/{}", kernel_release());
     if !filesystems.lines().any(|line| line.ends_with("\toverlay")) && !Path::new(&modules).is_dir() {

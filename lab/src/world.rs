@@ -1,6 +1,7 @@
 //! A world: a set of fresh namespaces with a scratch space of its own. [`enter`] is for the outside, [`World`]
 //! for the inside.
 
+use crate::cable_board::CableBoard;
 use crate::command::PATH;
 use crate::disk::SharedDisk;
 use crate::error::Error;
@@ -123,6 +124,7 @@ pub struct World {
     hosts: u8,
     switches: u8,
     disks: u8,
+    boards: u8,
 }
 
 impl World {
@@ -140,7 +142,15 @@ impl World {
         fs::write(HOSTS_FILE, "127.0.0.1 localhost\n::1 localhost ip6-localhost\n")
             .map_err(Error::io("write the file of hosts"))?;
         Switch::prepare_network()?;
-        Ok(Self { heartline, helper: helper()?, names: HashSet::new(), hosts: 0, switches: 0, disks: 0 })
+        Ok(Self {
+            heartline,
+            helper: helper()?,
+            names: HashSet::new(),
+            hosts: 0,
+            switches: 0,
+            disks: 0,
+            boards: 0,
+        })
     }
 
     /// A new host, still without power, with an empty disk.
@@ -180,6 +190,23 @@ impl World {
     /// As [`World::null_modem`].
     pub fn cable_to_world(&mut self, host: &mut Host, baud: u32) -> Result<NullModem, Error> {
         NullModem::to_world(host, baud)
+    }
+
+    /// A microcontroller with this program in the cable between two hosts, of which each has one with an end in the world;
+    /// its reset lines work the power switch.
+    ///
+    /// # Errors
+    /// QEMU cannot be started, or a cable leads to another host.
+    pub fn cable_board(
+        &mut self,
+        firmware: &Path,
+        ends: [&NullModem; 2],
+        power: &PowerSwitch,
+    ) -> Result<CableBoard, Error> {
+        self.boards = self.boards.saturating_add(1);
+        let directory = Path::new(SCRATCH).join(format!("board{}", self.boards));
+        fs::create_dir(&directory).map_err(Error::io(format!("make {}", directory.display())))?;
+        CableBoard::new(firmware, directory, ends, power)
     }
 
     /// A new disk for several hosts, with an ext4 file system when this user can have a block device.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use heartline_lab::{Host, NullModem, SharedDisk, Switch, World};
 
+use super::dongle::Dongle;
 use super::error::DemoError;
 use super::expected::{HOSTS, Sight};
 use super::files::{self, BAUD, DIRECTORY, MOUNT_POINT, NETWORK, Pace, SERVICE};
@@ -23,7 +24,9 @@ pub(super) struct Cluster {
     pub(super) method: Method,
     pub(super) web: WebServer,
     pub(super) hosts: [Host; 2],
+    /// With a witness in it, the first host's half.
     pub(super) cable: NullModem,
+    pub(super) dongle: Option<Dongle>,
     pub(super) disk: SharedDisk,
     /// Until the story takes it.
     pub(super) client: Option<Host>,
@@ -33,7 +36,13 @@ pub(super) struct Cluster {
 
 impl Cluster {
     /// Builds everything and switches the hosts on; no daemon runs yet.
-    pub(super) fn build(pace: Pace, method: Method, web: WebServer) -> Result<Self, DemoError> {
+    /// With this firmware there is a witness in the cable.
+    pub(super) fn build(
+        pace: Pace,
+        method: Method,
+        web: WebServer,
+        firmware: Option<&Path>,
+    ) -> Result<Self, DemoError> {
         root::renew(MOUNT_POINT)?;
         let program = std::env::current_exe().map_err(DemoError::io("find the path of this program"))?;
         let mut world = World::new(program)?;
@@ -43,9 +52,17 @@ impl Cluster {
         for host in hosts.iter_mut().chain([&mut client]) {
             switch.connect(host)?;
         }
-        let [ha1, ha2] = &mut hosts;
-        let cable = world.null_modem(ha1, ha2, BAUD)?;
-        let serial = cable.device(ha1).unwrap_or(Path::new("/dev/ttyS0")).display().to_string();
+        let (cable, dongle) = match firmware {
+            Some(firmware) => {
+                let (cable, dongle) = Dongle::build(&mut world, &mut hosts, firmware)?;
+                (cable, Some(dongle))
+            }
+            None => {
+                let [ha1, ha2] = &mut hosts;
+                (world.null_modem(ha1, ha2, BAUD)?, None)
+            }
+        };
+        let serial = cable.device(&hosts[0]).unwrap_or(Path::new("/dev/ttyS0")).display().to_string();
         let disk = world.shared_disk(DISK_MEGABYTES)?;
         for host in &mut hosts {
             disk.attach(host)?;
@@ -54,7 +71,8 @@ impl Cluster {
         for host in hosts.iter_mut().chain([&mut client]) {
             host.boot()?;
         }
-        let cluster = Self { pace, method, web, hosts, cable, disk, client: Some(client), switch, serial };
+        let client = Some(client);
+        let cluster = Self { pace, method, web, hosts, cable, dongle, disk, client, switch, serial };
         for host in 0..cluster.hosts.len() {
             cluster.link_commands(host)?;
         }
@@ -74,7 +92,7 @@ impl Cluster {
     }
 
     pub(super) fn ha_cf(&self) -> String {
-        files::ha_cf(self.pace, &self.serial, self.ping())
+        files::ha_cf(self.pace, &self.serial, self.ping(), self.dongle.is_some())
     }
 
     pub(super) fn haresources(&self) -> String {
@@ -106,25 +124,43 @@ impl Cluster {
         let line = format!(
             "{mount} && mkdir -p {pages} && echo '{page}' >{pages}/index.html && umount {MOUNT_POINT}"
         );
-        self.run(0, &["sh", "-c", &line])
+        self.run(0, &["sh", "-c", &line]).map(drop)
     }
 
     /// Starts the daemon, as the init script of the original does.
     pub(super) fn start_daemon(&self, host: usize) -> Result<(), DemoError> {
-        self.run(host, &["/usr/sbin/heartbeat"])
+        self.run(host, &["/usr/sbin/heartbeat"]).map(drop)
     }
 
     /// Stops the daemon in good order, as the init script of the original does; returns when it is gone.
     pub(super) fn stop_daemon(&self, host: usize) -> Result<(), DemoError> {
-        self.run(host, &["/usr/sbin/heartbeat", "-k"])
+        self.run(host, &["/usr/sbin/heartbeat", "-k"]).map(drop)
     }
 
-    /// Runs a command that must succeed.
-    fn run(&self, host: usize, line: &[&str]) -> Result<(), DemoError> {
+    /// Cuts the power of a host; a witness senses that.
+    pub(super) fn cut_power(&mut self, host: usize) -> Result<(), DemoError> {
+        self.hosts[host].power_cut()?;
+        self.dongle.iter().for_each(|dongle| dongle.sense(host, false));
+        Ok(())
+    }
+
+    /// Switches a host on again.
+    pub(super) fn switch_on(&mut self, host: usize) -> Result<(), DemoError> {
+        self.dongle.iter().for_each(|dongle| dongle.sense(host, true));
+        Ok(self.hosts[host].boot()?)
+    }
+
+    /// Runs one of our own commands that must succeed; what it says.
+    pub(super) fn heartline(&self, host: usize, words: &[&str]) -> Result<String, DemoError> {
+        self.run(host, &[&[HEARTLINE], words].concat())
+    }
+
+    /// Runs a command that must succeed; what it says.
+    fn run(&self, host: usize, line: &[&str]) -> Result<String, DemoError> {
         let host = &self.hosts[host];
         let output = host.run(line)?;
         if output.status.success() {
-            return Ok(());
+            return Ok(output.stdout);
         }
         Err(DemoError::Command {
             host: host.name().to_owned(),

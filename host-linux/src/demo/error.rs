@@ -16,6 +16,8 @@ pub(super) enum DemoError {
         list(.0, |lack| lack.package.to_owned(), " ")
     )]
     Missing(Vec<Requirement>),
+    #[error("with --dongle the keys must be a secret: leave `--auth crc` out")]
+    OpenKeys,
     #[error("Debian's apache2 cannot be taken: {0}")]
     NoApache(String),
     #[error("cannot {what}: {source}")]

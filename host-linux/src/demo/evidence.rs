@@ -14,8 +14,9 @@ use super::files::{DEBUG_FILE, DIRECTORY, LOG_FILE};
 /// So many failed runs are kept.
 const KEPT_MAX: u32 = 1000;
 /// What an administrator would ask a host.
-const QUESTIONS: [(&str, &[&str]); 4] = [
+const QUESTIONS: [(&str, &[&str]); 5] = [
     ("status", &["/usr/sbin/heartline", "status"]),
+    ("witness", &["/usr/sbin/heartline", "dongle", "journal"]),
     ("addresses", &["ip", "address", "show"]),
     ("mounts", &["cat", "/proc/self/mountinfo"]),
     ("processes", &["ps", "axf"]),

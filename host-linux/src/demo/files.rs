@@ -6,6 +6,7 @@ use std::time::Duration;
 use heartline_lab::{DiskKind, SharedDisk};
 
 use super::Method;
+use super::dongle::WITNESS;
 
 /// The network of the cluster and its clients.
 pub(super) const NETWORK: &str = "10.77.1.0/24";
@@ -40,6 +41,14 @@ impl Pace {
         }
     }
 
+    /// `witness_watchdog`: a little more than the dead time.
+    fn watchdog(self) -> &'static str {
+        match self {
+            Self::Short => "3",
+            Self::Article => "65",
+        }
+    }
+
     pub(super) fn deadtime(self) -> Duration {
         Duration::from_secs(match self {
             Self::Short => 2,
@@ -56,9 +65,20 @@ impl Pace {
     }
 }
 
-/// `ha.cf`, the same on both hosts.
-pub(super) fn ha_cf(pace: Pace, serial: &str, ping: Ipv4Addr) -> String {
+/// `ha.cf`, the same on both hosts; with a witness in the cable or without.
+pub(super) fn ha_cf(pace: Pace, serial: &str, ping: Ipv4Addr, has_witness: bool) -> String {
     let [keepalive, deadtime, warntime, initdead] = pace.words();
+    let watchdog = pace.watchdog();
+    let serial = if has_witness {
+        format!(
+            "witness {WITNESS} serial {serial}\n\
+             quorum witness\n\
+             witness_watchdog {watchdog}\n\
+             stonith_host * dongle {WITNESS}\n"
+        )
+    } else {
+        format!("serial {serial}\n")
+    };
     format!(
         "debugfile {DEBUG_FILE}\n\
          logfile {LOG_FILE}\n\
@@ -68,7 +88,7 @@ pub(super) fn ha_cf(pace: Pace, serial: &str, ping: Ipv4Addr) -> String {
          warntime {warntime}\n\
          initdead {initdead}\n\
          baud {BAUD}\n\
-         serial {serial}\n\
+         {serial}\
          bcast eth0\n\
          auto_failback on\n\
          node ha1\n\
@@ -104,7 +124,7 @@ mod tests {
     use crate::config::{self, AuthMethod, RealSystem};
 
     /// The files as a real machine reads them; only the port, the interface and the node's name are this machine's.
-    fn load(pace: Pace, method: Method, disk: &DiskKind) -> config::Loaded {
+    fn load(pace: Pace, method: Method, disk: &DiskKind, has_witness: bool) -> config::Loaded {
         let directory = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let file = directory.path().join(name);
@@ -112,7 +132,7 @@ mod tests {
             fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
         };
         let ping = Ipv4Addr::new(127, 0, 0, 1);
-        write("ha.cf", &ha_cf(pace, "/dev/null", ping).replace("bcast eth0", "bcast lo"));
+        write("ha.cf", &ha_cf(pace, "/dev/null", ping, has_witness).replace("bcast eth0", "bcast lo"));
         write("authkeys", authkeys(method));
         write("haresources", &haresources(disk));
         write("nodeinfo", "ha1\n");
@@ -126,7 +146,7 @@ mod tests {
             (Pace::Short, &DiskKind::Block, [200, 2_000, 1_000, 10_000]),
             (Pace::Article, &folder, [2_000, 60_000, 10_000, 120_000]),
         ] {
-            let loaded = load(pace, Method::Crc, disk);
+            let loaded = load(pace, Method::Crc, disk, false);
             let found = loaded.configuration.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
             let in_force =
                 [found.times.keepalive, found.times.deadtime, found.times.warntime, found.times.initdead];
@@ -142,11 +162,22 @@ mod tests {
     }
 
     #[test]
+    fn a_witness_in_the_cable_votes_watches_and_fences() {
+        for pace in [Pace::Short, Pace::Article] {
+            let loaded = load(pace, Method::Sha1, &DiskKind::Block, true);
+            let found = loaded.configuration.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
+            assert_eq!(found.witness.map(|witness| witness.name).as_deref(), Some(WITNESS));
+            assert!(found.witness_watchdog.is_some_and(|time| time > pace.deadtime()));
+            assert_eq!((found.media.len(), found.fencing.len()), (2, 1));
+        }
+    }
+
+    #[test]
     fn the_keys_sign_as_they_say() {
         for (method, signing, expected) in
             [(Method::Crc, 2, AuthMethod::Crc), (Method::Sha1, 1, AuthMethod::Sha1)]
         {
-            let keys = load(Pace::Short, method, &DiskKind::Block).configuration.unwrap().keys;
+            let keys = load(Pace::Short, method, &DiskKind::Block, false).configuration.unwrap().keys;
             let key = keys.keys.iter().find(|key| key.number == keys.signing).unwrap();
             assert_eq!((keys.signing, key.method), (signing, expected));
         }

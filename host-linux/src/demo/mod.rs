@@ -3,6 +3,7 @@
 
 mod client;
 mod cluster;
+mod dongle;
 mod error;
 mod evidence;
 mod expected;
@@ -18,7 +19,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use heartline_lab::{missing, world};
+use heartline_lab::{board, missing, missing_for_boards, world};
 use nix::sys::signal::SigSet;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -43,6 +44,10 @@ pub struct Options {
     /// Leave the cluster up after the story, and tell how to get into it; Ctrl-C takes it down.
     #[arg(long)]
     keep: bool,
+    /// Put the witness into the null-modem cable: its firmware on a board that QEMU emulates. The story then ends with a
+    /// total partition, of which one host survives.
+    #[arg(long)]
+    dongle: bool,
     /// Which web server is moved about.
     #[arg(long, value_enum, value_name = "SERVER", default_value_t = WebChoice::Auto)]
     web: WebChoice,
@@ -83,7 +88,14 @@ pub fn run(options: &Options) -> ExitCode {
 
 /// Outside: runs this program again in a world of its own, which ends with it.
 fn enter(options: &Options) -> Result<ExitCode, DemoError> {
-    let missing = missing();
+    let mut missing = missing();
+    if options.dongle {
+        if options.auth == Some(Method::Crc) {
+            return Err(DemoError::OpenKeys);
+        }
+        missing.extend(missing_for_boards());
+        board::firmware()?;
+    }
     if !missing.is_empty() {
         return Err(DemoError::Missing(missing));
     }
@@ -103,9 +115,13 @@ fn play(options: &Options) -> Result<ExitCode, DemoError> {
     SigSet::all().thread_unblock().map_err(|error| DemoError::io("unblock signals")(error.into()))?;
     let pace = if options.article_times { Pace::Article } else { Pace::Short };
     let web = WebServer::choose(options.web)?;
-    let cluster = Cluster::build(pace, options.auth.unwrap_or(Method::Crc), web)?;
+    // Before the world gets another root directory, which may name it otherwise.
+    let firmware = if options.dongle { Some(board::firmware()?) } else { None };
+    // A witness takes no keys that are no secret.
+    let usual = if options.dongle { Method::Sha1 } else { Method::Crc };
+    let cluster = Cluster::build(pace, options.auth.unwrap_or(usual), web, firmware.as_deref())?;
     let mut story = Story::new(cluster)?;
-    let held = story.tell(options.auth.is_none())?;
+    let held = story.tell(options.auth.is_none() && !options.dongle)?;
     if options.keep {
         story.explain()?;
         wait_for_the_end()?;
@@ -131,6 +147,7 @@ impl Options {
         };
         flag(self.article_times, "--article-times");
         flag(self.keep, "--keep");
+        flag(self.dongle, "--dongle");
         if let Some(value) = self.auth.and_then(|method| method.to_possible_value()) {
             words.extend(["--auth".into(), value.get_name().into()]);
         }
@@ -157,6 +174,7 @@ mod tests {
         for line in [
             &["demo"][..],
             &["demo", "--auth", "sha1", "--keep"],
+            &["demo", "--dongle"],
             &["demo", "--article-times", "--web", "built-in", "--auth", "crc"],
         ] {
             let outside = Line::try_parse_from(line).unwrap().options;

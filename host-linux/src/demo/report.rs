@@ -157,7 +157,10 @@ pub(super) fn describe(cluster: &Cluster) {
         ("disk", disk),
         ("httpd", cluster.web.describe()),
     ];
-    for (what, text) in rows {
+    let witness = cluster.dongle.as_ref().map(|_| {
+        ("witness", "its firmware in the middle of that cable, on a board that QEMU emulates".to_owned())
+    });
+    for (what, text) in rows.into_iter().chain(witness) {
         println!("  {what:<9} {text}");
     }
 }

@@ -1,5 +1,7 @@
 //! The story: what is done to the cluster, step by step, and what is expected after each.
 
+mod witness;
+
 use heartline_lab::wait_until;
 
 use super::client::Client;
@@ -30,6 +32,8 @@ struct Step<'a> {
     expected: Expected,
     /// Follows the time without service where that is shown.
     remark: String,
+    /// What the log of a host must say, besides.
+    says: Option<(usize, &'static str)>,
 }
 
 /// Where address, disk and web server come from when they come to their expected owner.
@@ -68,8 +72,20 @@ impl Story {
     }
 
     fn play_whole(&mut self) -> Result<(), DemoError> {
-        self.test_serial_line()?;
+        if self.cluster.dongle.is_none() {
+            self.test_serial_line()?;
+            self.start("both daemons start")?;
+            return self.play_middle();
+        }
+        self.give_keys()?;
         self.start("both daemons start")?;
+        self.show_witness()?;
+        self.play_middle()?;
+        self.part_and_join()
+    }
+
+    /// What befalls a cluster with and without a witness.
+    fn play_middle(&mut self) -> Result<(), DemoError> {
         self.play(
             &Step::moving("ha1 is stopped in good order (heartbeat -k)", 0, Expected::alone(1)),
             |cluster| cluster.stop_daemon(0),
@@ -79,7 +95,7 @@ impl Story {
         })?;
         self.cut_power()?;
         self.play(&Step::moving("ha1 has power again and fails back", 1, Expected::whole(0)), |cluster| {
-            cluster.hosts[0].boot()?;
+            cluster.switch_on(0)?;
             cluster.start_daemon(0)
         })?;
         self.cut_cables()?;
@@ -129,7 +145,7 @@ impl Story {
     }
 
     fn start(&mut self, title: &str) -> Result<(), DemoError> {
-        let step = Step { title, moves: Moves::Begins, expected: Expected::whole(0), remark: String::new() };
+        let step = Step { moves: Moves::Begins, ..Step::still(title, Expected::whole(0)) };
         self.play(&step, |cluster| {
             cluster.start_daemon(0)?;
             cluster.start_daemon(1)
@@ -138,9 +154,13 @@ impl Story {
 
     fn cut_power(&mut self) -> Result<(), DemoError> {
         let deadtime = self.cluster.pace.deadtime().as_millis();
-        let remark = format!("; the dead time, {deadtime} ms, counts from the last heartbeat");
+        let remark = if self.cluster.dongle.is_some() {
+            format!("; the witness senses it, and the dead time, {deadtime} ms, is not waited out")
+        } else {
+            format!("; the dead time, {deadtime} ms, counts from the last heartbeat")
+        };
         let step = Step { remark, ..Step::moving("the power of ha1 is cut", 0, Expected::alone(1)) };
-        self.play(&step, |cluster| Ok(cluster.hosts[0].power_cut()?))
+        self.play(&step, |cluster| cluster.cut_power(0))
     }
 
     fn test_serial_line(&mut self) -> Result<(), DemoError> {
@@ -217,10 +237,11 @@ impl Story {
             Err(failure) => return Ok(vec![format!("the client gets no answer: {failure}")]),
         }
         let mut found = step.expected.differences(&self.cluster.look()?);
-        if step.expected.one_path_left()
-            && !log_lines::since(&self.cluster.hosts, log)[owner].contains(ONE_PATH)
-        {
-            found.push(format!("the log of {} does not say {ONE_PATH:?}", HOSTS[owner]));
+        let one_path = step.expected.one_path_left().then_some((owner, ONE_PATH));
+        for (host, phrase) in one_path.into_iter().chain(step.says) {
+            if !log_lines::since(&self.cluster.hosts, log)[host].contains(phrase) {
+                found.push(format!("the log of {} does not say {phrase:?}", HOSTS[host]));
+            }
         }
         Ok(found)
     }
@@ -243,7 +264,7 @@ impl Story {
     /// Tells how to get into the cluster and what to try there.
     pub(super) fn explain(&mut self) -> Result<(), DemoError> {
         if !self.cluster.hosts[0].booted()? {
-            self.cluster.hosts[0].boot()?;
+            self.cluster.switch_on(0)?;
             self.cluster.start_daemon(0)?;
         }
         println!(
@@ -267,17 +288,25 @@ impl Story {
              From outside, `kill -9` of a process number above cuts the power of that host.",
             self.client.address(),
         );
+        if self.cluster.dongle.is_some() {
+            println!(
+                "Of the witness, on ha1 or ha2:\n\
+                 \x20 heartline dongle show                 what it says of both hosts, and its counters\n\
+                 \x20 heartline dongle journal              what it did last, and why\n\
+                 \x20 kill -STOP $(cat /run/heartbeat.pid)  a daemon that hangs: its host is reset"
+            );
+        }
         Ok(())
     }
 }
 
 impl<'a> Step<'a> {
     fn moving(title: &'a str, from: usize, expected: Expected) -> Self {
-        Self { title, moves: Moves::From(from), expected, remark: String::new() }
+        Self { moves: Moves::From(from), ..Self::still(title, expected) }
     }
 
     fn still(title: &'a str, expected: Expected) -> Self {
-        Self { title, moves: Moves::Nothing, expected, remark: String::new() }
+        Self { title, moves: Moves::Nothing, expected, remark: String::new(), says: None }
     }
 
     fn moved(&self) -> String {

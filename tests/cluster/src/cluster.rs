@@ -81,14 +81,14 @@ impl Cluster {
             power = Some(switch);
         }
         let mut dongle = None;
-        let cable = if plan.dongle {
+        let cable = if let Some(witness) = plan.dongle {
             let ends = [world.cable_to_world(&mut ha1, BAUD)?, world.cable_to_world(&mut ha2, BAUD)?];
             let switch = match power.take() {
                 Some(switch) => switch,
                 None => world.power_switch()?,
             };
-            let names = [ha1.name(), ha2.name()].map(str::to_owned);
-            let (first, built) = Dongle::build(ends, names, switch.socket())?;
+            let names = [ha1.name(), ha2.name()];
+            let (first, built) = Dongle::build(&mut world, witness, ends, names, &switch)?;
             (power, dongle) = (Some(switch), Some(built));
             first
         } else {

@@ -15,8 +15,10 @@ mod flood;
 mod node;
 mod plan;
 mod reality;
+pub mod scenarios;
 mod service;
 mod watch;
+mod witness;
 
 pub use client::fetch;
 pub use cluster::Cluster;
@@ -27,6 +29,7 @@ pub use node::Node;
 pub use plan::{Group, Plan};
 pub use service::{Call, Fault};
 pub use watch::DoubleRun;
+pub use witness::witness_host;
 
 use std::time::Duration;
 

@@ -91,7 +91,16 @@ pub struct Plan {
     pub(crate) second_lan: bool,
     pub(crate) disk_megabytes: u32,
     pub(crate) hosts: usize,
-    pub(crate) dongle: bool,
+    pub(crate) dongle: Option<Witness>,
+}
+
+/// What runs the firmware of a witness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Witness {
+    /// This program, unless the tests are to be run with the board.
+    Usual,
+    /// The emulated board.
+    Board,
 }
 
 impl Default for Plan {
@@ -115,7 +124,7 @@ impl Default for Plan {
             second_lan: false,
             disk_megabytes: 16,
             hosts: 2,
-            dongle: false,
+            dongle: None,
         }
     }
 }
@@ -169,9 +178,15 @@ impl Plan {
     /// With the witness `dongle` in the null-modem cable, which can pull a reset line of each host.
     #[must_use]
     pub fn dongle(mut self) -> Self {
-        self.dongle = true;
+        self.dongle = Some(Witness::Usual);
         self.media = vec!["witness dongle serial /dev/ttyS0".to_owned(), "bcast eth0".to_owned()];
         self
+    }
+
+    /// The same with the witness on the emulated board.
+    #[must_use]
+    pub fn board(self) -> Self {
+        Self { dongle: Some(Witness::Board), ..self.dongle() }
     }
 
     /// With another `authkeys`.

@@ -11,28 +11,24 @@ use heartline_core::ids::{Generation, LinkIndex, NodeId};
 use heartline_core::input::{Input, Outcome};
 use heartline_core::notice::Notice;
 use heartline_core::provision::{Provision, Sense, Wiring};
-use heartline_core::seal::{Key, KeyRing, Method};
+use heartline_core::seal::{KeyRing, Method};
 use heartline_core::time::Duration;
 use heartline_core::witness::Word;
 
 use crate::clock;
+use crate::forge::{CLUSTER, ring};
 
 /// The hosts' names.
 pub const NAMES: [&str; 2] = ["ha1", "ha2"];
-const CLUSTER: &str = "linux-ha";
-const WITNESS: &str = "dongle";
-const KEEPALIVE: Duration = Duration::from_millis(250);
-const DEADTIME: Duration = Duration::from_millis(4_000);
+pub(crate) const WITNESS: &str = "dongle";
+pub(crate) const KEEPALIVE: Duration = Duration::from_millis(250);
+pub(crate) const DEADTIME: Duration = Duration::from_millis(4_000);
 const WATCHDOG: Duration = Duration::from_millis(5_000);
 
 /// The keys of the cluster.
-///
-/// # Panics
-/// Never: one key is a ring.
 #[must_use]
 pub fn keys() -> KeyRing {
-    let ring = Key::new(1, Method::Sha256, b"a secret").and_then(|key| KeyRing::new(1, &[key]));
-    ring.unwrap_or_else(|error| panic!("{error}"))
+    ring(Method::Sha256, b"a secret")
 }
 
 /// What the witness between the hosts is given.

@@ -6,14 +6,19 @@ use std::io::{ErrorKind, Read, Write};
 use std::thread;
 use std::time::Duration;
 
-use heartline_core::framing::{self, Deframer, FRAME_BYTES_MAX};
+use heartline_core::framing::{Deframer, FRAME_BYTES_MAX};
 use heartline_core::ids::NodeId;
 use heartline_core::notice::Notice;
-use heartline_core::provision::{Answer, Request};
+use heartline_core::provision::{Answer, Provision, Request, Wiring};
 use heartline_core::time::{Duration as Span, Instant};
-use heartline_core::witness::{Deed, Power, Side, StartCause, WatchState};
+use heartline_core::witness::{
+    Asks, Deed, FenceAsk, FenceRefusal, FenceState, Power, Side, Stage, StartCause, WatchState,
+};
+use heartline_dongle_tests::clock;
+use heartline_dongle_tests::forge::on_the_line;
 use heartline_dongle_tests::host::{Host, NAMES, keys, provision};
-use heartline_dongle_tests::{Emulator, clock};
+use heartline_dongle_tests::speaker::Speaker;
+use heartline_lab::board::{Board, Lines, firmware};
 use tempfile::TempDir;
 
 /// Longer than anything takes here on a machine that does other things as well.
@@ -23,15 +28,9 @@ fn limit() -> Instant {
     clock::now() + PATIENCE
 }
 
-fn on_the_line(frame: &[u8]) -> Vec<u8> {
-    let mut line = [0; framing::encoded_bytes_max(FRAME_BYTES_MAX)];
-    let length = framing::encode(frame, &mut line).unwrap();
-    line[..length].to_vec()
-}
-
 /// The first answer to a request at one side. It is asked again until one comes: what comes before the firmware has
 /// opened its ports is lost, and its heartbeats come in between.
-fn answer(board: &Emulator, side: Side, request: &[u8]) -> Answer {
+fn answer(board: &Board, side: Side, request: &[u8]) -> Answer {
     let mut line = &board.lines[side.index()];
     let mut deframer = Deframer::<FRAME_BYTES_MAX>::new();
     let limit = limit();
@@ -59,18 +58,26 @@ fn answer(board: &Emulator, side: Side, request: &[u8]) -> Answer {
     }
 }
 
+fn powered(directory: &TempDir) -> Board {
+    Board::start(&firmware().unwrap(), directory.path(), &Lines::Sockets).unwrap()
+}
+
 /// A board that was given its keys and has started with them. QEMU's pins forget what they are told when the board
 /// starts anew.
-fn provisioned(directory: &TempDir) -> Emulator {
-    let mut board = Emulator::start(directory).unwrap();
-    let answer = answer(&board, Side::A, &Request::give(&provision(), &keys(), None).unwrap());
+fn provisioned(directory: &TempDir) -> Board {
+    provisioned_with(directory, &provision())
+}
+
+fn provisioned_with(directory: &TempDir, settings: &Provision) -> Board {
+    let mut board = powered(directory);
+    let answer = answer(&board, Side::A, &Request::give(settings, &keys(), None).unwrap());
     assert_eq!((answer.outcome, answer.names), (Some(Ok(())), None));
     let limit = limit();
     while board.console().matches("started").count() < 2 {
         assert!(clock::now() < limit, "it does not start again: {}", board.console());
         thread::park_timeout(Duration::from_millis(5));
     }
-    Side::ALL.into_iter().for_each(|side| board.set_power(side, true).unwrap());
+    board.sense([true, true]).unwrap();
     board
 }
 
@@ -84,7 +91,7 @@ fn run(hosts: &mut [Option<Host>], mut until: impl FnMut(&[Option<Host>]) -> boo
     }
 }
 
-fn started(board: &Emulator) -> [Option<Host>; 2] {
+fn started(board: &Board) -> [Option<Host>; 2] {
     let mut hosts = [0, 1].map(|host| Some(Host::boot(host, 100, &board.lines[host]).unwrap()));
     run(&mut hosts, |hosts| hosts.iter().flatten().all(is_watched), "both are watched over");
     run(&mut hosts, |hosts| hosts[0].as_ref().unwrap().runs, "they hear each other through the bridge");
@@ -101,16 +108,16 @@ fn silence_pulls_the_line_and_the_other_host_takes_over() {
     let directory = TempDir::new().unwrap();
     let mut board = provisioned(&directory);
     let mut hosts = started(&board);
-    assert!(!board.is_pulled(Side::A).unwrap() && !board.is_pulled(Side::B).unwrap());
+    assert_eq!(board.pulled().unwrap(), [false, false]);
     hosts[0].as_mut().unwrap().is_stalled = true;
-    run(&mut hosts, |_| board.is_pulled(Side::A).unwrap(), "its line is pulled");
-    run(&mut hosts, |_| !board.is_pulled(Side::A).unwrap(), "and let go");
+    run(&mut hosts, |_| board.pulled().unwrap()[0], "its line is pulled");
+    run(&mut hosts, |_| !board.pulled().unwrap()[0], "and let go");
     run(&mut hosts, |hosts| hosts[1].as_ref().unwrap().runs, "the other has its group");
     let survivor = hosts[1].as_ref().unwrap();
     let said = |wanted: fn(&Notice) -> bool| survivor.notices.iter().any(wanted);
     assert!(said(|notice| matches!(notice, Notice::ResetByWitness { .. })));
     assert!(said(|notice| matches!(notice, Notice::WitnessVoted { .. })));
-    assert!(!board.is_pulled(Side::B).unwrap());
+    assert!(!board.pulled().unwrap()[1]);
     assert!(board.console().contains("reset: silent"), "{}", board.console());
     hosts[0] = Some(Host::boot(0, 101, &board.lines[0]).unwrap());
     let told = |host: &Host| {
@@ -124,15 +131,15 @@ fn its_power_sense_is_a_death_notice() {
     let directory = TempDir::new().unwrap();
     let mut board = provisioned(&directory);
     let mut hosts = started(&board);
-    board.set_power(Side::B, false).unwrap();
+    board.sense([true, false]).unwrap();
     let power = |hosts: &[Option<Host>]| {
         let word = hosts[0].as_ref().unwrap().word().unwrap();
         word.host(NodeId::of(NAMES[1])).unwrap().power
     };
     run(&mut hosts, |hosts| power(hosts) == Power::Off, "it is told");
-    board.set_power(Side::B, true).unwrap();
+    board.sense([true, true]).unwrap();
     run(&mut hosts, |hosts| power(hosts) == Power::On, "and that it is back");
-    assert!(!board.is_pulled(Side::B).unwrap(), "it never was silent");
+    assert_eq!(board.pulled().unwrap(), [false, false], "it never was silent");
 }
 
 #[test]
@@ -143,7 +150,7 @@ fn its_journal_outlives_the_reset_button_and_no_host_is_reset_by_it() {
     let lives = board.console().matches("started").count();
     board.press_reset().unwrap();
     run(&mut hosts, |_| board.console().matches("started").count() > lives, "it starts again");
-    Side::ALL.into_iter().for_each(|side| board.set_power(side, true).unwrap());
+    board.sense([true, true]).unwrap();
     run(&mut hosts, |hosts| hosts.iter().flatten().all(is_watched), "both arm it again");
     let told = |hosts: &[Option<Host>], deed: fn(&Deed) -> bool| {
         let known = hosts[1].as_ref().unwrap().node.witness().unwrap().known;
@@ -152,7 +159,7 @@ fn its_journal_outlives_the_reset_button_and_no_host_is_reset_by_it() {
     let starts = |deed: &Deed| matches!(deed, Deed::Started(StartCause::PowerOn | StartCause::Software));
     run(&mut hosts, |hosts| told(hosts, starts) >= 3, "hosts read its deeds of three lives");
     assert!(told(&hosts, |deed| *deed == Deed::Provisioned) == 1);
-    assert!(!board.is_pulled(Side::A).unwrap() && !board.is_pulled(Side::B).unwrap());
+    assert_eq!(board.pulled().unwrap(), [false, false]);
 }
 
 #[test]
@@ -161,7 +168,7 @@ fn keys_and_lives_outlive_a_power_cut() {
     let board = provisioned(&directory);
     drop(started(&board));
     drop(board);
-    let board = Emulator::start(&directory).unwrap();
+    let board = powered(&directory);
     let answer = answer(&board, Side::B, &Request::ask().unwrap());
     assert_eq!(answer.names, Some((provision().witness, provision().hosts)));
     // The next life of the hosts hears it, so it has a number that they had not heard yet.
@@ -192,4 +199,72 @@ fn garbage_at_one_side_does_not_cross_and_keeps_nobody_from_speaking() {
     let refused = |host: &Host| host.node.counters(heartline_core::ids::LinkIndex(0)).refused;
     assert_eq!(refused(hosts[1].as_ref().unwrap()), [0; 7]);
     run(&mut hosts, |hosts| hosts.iter().flatten().all(is_watched), "all is well again");
+}
+
+/// Twenty times both hosts ask for the reset of the other in the same moment. The first is served, the other is told so and
+/// reset, and no line but its own is ever pulled.
+#[test]
+fn of_two_that_ask_at_once_one_is_reset() {
+    let directory = TempDir::new().unwrap();
+    let wiring = Wiring { pull: Span::from_millis(300), ..provision().wiring[0] };
+    let mut board = provisioned_with(&directory, &Provision { wiring: [wiring; 2], ..provision() });
+    let mut hosts = [0, 1].map(|host| Speaker::new(host, &board.lines[host]).unwrap());
+    let mut won = [0, 0];
+    for round in 1..=20 {
+        let winner = race(&mut board, &mut hosts, round);
+        won[winner] += 1;
+        assert_eq!(board.console().matches("reset: fenced").count(), usize::from(round));
+    }
+    assert!(won.iter().all(|won| *won > 0), "the same side won each time: {won:?}");
+}
+
+/// One race. Gives who has won; the other is in its next life, and nobody asks for anything.
+fn race(board: &mut Board, hosts: &mut [Speaker; 2], round: u16) -> usize {
+    let ask = |host: usize, stage| FenceAsk { target: NodeId::of(NAMES[1 - host]), ticket: round, stage };
+    let limit = limit();
+    let mut turn = |hosts: &mut [Speaker; 2], silent: Option<usize>, what: &str| {
+        assert!(clock::now() < limit, "{what}: {hosts:#?}");
+        for (at, host) in hosts.iter_mut().enumerate() {
+            if silent == Some(at) { host.listen().unwrap() } else { host.turn().unwrap() }
+        }
+        thread::park_timeout(Duration::from_millis(2));
+        board.pulled().unwrap()
+    };
+    while !hosts.iter().all(Speaker::hears) {
+        turn(hosts, None, "both hear the witness");
+    }
+    hosts[0].asks.fence = Some(ask(0, Stage::Arm));
+    hosts[1].asks.fence = Some(ask(1, Stage::Arm));
+    // The firmware looks at side A first, unless B's frame was whole before.
+    let first = usize::from(round % 2);
+    hosts[first].speak().unwrap();
+    hosts[1 - first].speak().unwrap();
+    let lost = FenceState::Refused(FenceRefusal::OtherWasFirst);
+    let mut ever_pulled = [false; 2];
+    while ![0, 1].iter().any(|host| hosts[*host].fence(round) == Some(lost)) {
+        let pulled = turn(hosts, None, "one is told that the other was first");
+        assert_eq!(pulled, [false, false], "nobody has fired");
+    }
+    let loser = usize::from(hosts[1].fence(round) == Some(lost));
+    let winner = 1 - loser;
+    // The loser does not give in.
+    for (at, host) in hosts.iter_mut().enumerate() {
+        host.asks.fence = Some(ask(at, Stage::Fire));
+        host.speak().unwrap();
+    }
+    let done = |host: &Speaker| matches!(host.fence(round), Some(FenceState::Done(_)));
+    while !done(&hosts[winner]) {
+        let silent = ever_pulled[loser].then_some(loser);
+        let pulled = turn(hosts, silent, "the winner is told that it is done");
+        [0, 1].iter().for_each(|side| ever_pulled[*side] |= pulled[*side]);
+    }
+    assert!(ever_pulled[loser] && !ever_pulled[winner], "lost: {loser}, pulled: {ever_pulled:?}");
+    hosts[loser].boot();
+    hosts[winner].asks = Asks::default();
+    hosts[winner].speak().unwrap();
+    let forgotten = |host: &Speaker| host.word.as_ref().is_some_and(|word| word.fences.is_empty());
+    while !(hosts[loser].hears() && hosts.iter().all(forgotten)) {
+        turn(hosts, None, "the witness is ready for the next round");
+    }
+    winner
 }

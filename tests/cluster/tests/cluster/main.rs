@@ -1,6 +1,4 @@
-//! Scenarios: each is one test, in a world of its own. This one program is the test, the world's process 1, and the
-//! service that the clusters keep alive. The program under test is `HEARTLINE_BIN`, else the workspace's release
-//! build, else its debug build.
+//! Scenarios with whole clusters, each in a world of its own.
 
 mod addresses;
 mod administration;
@@ -22,15 +20,8 @@ mod story;
 mod surroundings;
 mod witness;
 
-use heartline_lab::{World, dispatch, world};
-use libtest_mimic::{Arguments, Failed, Trial};
-use std::error::Error;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
-
-type Outcome = Result<(), Box<dyn Error>>;
-type Scenario = fn(World) -> Outcome;
+use heartline_cluster_tests::scenarios::{self, Outcome, Scenario};
+use std::process::ExitCode;
 
 macro_rules! scenarios {
     ($($module:ident: $($name:ident)*;)*) => {
@@ -176,65 +167,6 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
 };
 
 fn main() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    if let Some(code) = dispatch(&arguments) {
-        return code;
-    }
-    if let [word, name, heartline] = arguments.as_slice()
-        && word == "inside"
-    {
-        return play(&name.to_string_lossy(), heartline.into()).map_or_else(
-            |error| {
-                eprintln!("{error}");
-                ExitCode::FAILURE
-            },
-            |()| ExitCode::SUCCESS,
-        );
-    }
-    run_tests()
-}
-
-fn run_tests() -> ExitCode {
-    let mut arguments = Arguments::from_args();
     // They wait most of the time: more of them than this would only disturb each other's intervals.
-    arguments.test_threads.get_or_insert(2);
-    let trials = SCENARIOS.iter().map(|&(name, _)| Trial::test(name, move || enter_world(name)));
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
-}
-
-/// Runs a scenario in a new world. Without the means for one, the error says what is missing.
-fn enter_world(name: &str) -> Result<(), Failed> {
-    let heartline = heartline()?;
-    let arguments = ["inside".into(), name.into(), heartline.into()];
-    let mut command = world::command(&std::env::current_exe()?, &arguments)?;
-    let output = command.stdin(Stdio::null()).output()?;
-    if output.status.success() {
-        // Figures of those that have some.
-        print!("{}", String::from_utf8_lossy(&output.stdout));
-        return Ok(());
-    }
-    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    Err(format!("{}\n{}", output.status, said.concat()).into())
-}
-
-fn play(name: &str, heartline: PathBuf) -> Outcome {
-    let scenario = SCENARIOS.iter().find(|(known, _)| *known == name);
-    let (_, scenario) = scenario.ok_or_else(|| format!("there is no scenario {name}"))?;
-    scenario(World::new(heartline)?)
-}
-
-/// The program under test.
-fn heartline() -> Result<PathBuf, String> {
-    if let Some(path) = std::env::var_os("HEARTLINE_BIN") {
-        let path = PathBuf::from(path);
-        return path.canonicalize().map_err(|error| format!("HEARTLINE_BIN={}: {error}", path.display()));
-    }
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let built = ["release", "debug"].map(|profile| workspace.join("target").join(profile).join("heartline"));
-    let found = built.iter().find_map(|path| path.canonicalize().ok());
-    found.ok_or_else(|| {
-        "there is no program to test: build it with `cargo build --release -p heartline`, or name it in \
-         HEARTLINE_BIN"
-            .to_owned()
-    })
+    scenarios::main(SCENARIOS, 2)
 }

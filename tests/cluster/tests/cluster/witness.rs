@@ -1,8 +1,8 @@
 //! The witness in the null-modem cable: the firmware as it is, between two daemons.
 
 use crate::Outcome;
-use heartline::control::snapshot::{Snapshot, WitnessHost, WitnessWatch};
-use heartline_cluster_tests::{Cluster, LIMIT, Plan};
+use heartline::control::snapshot::{Snapshot, WitnessWatch};
+use heartline_cluster_tests::{Cluster, LIMIT, Plan, witness_host};
 use heartline_core::witness::Side;
 use heartline_lab::{World, wait_until};
 
@@ -15,47 +15,12 @@ fn watched() -> Plan {
     plan().line("quorum witness").line("witness_watchdog 2")
 }
 
-/// The hosts are up, and the witness has its keys; no daemon runs.
-fn provisioned(world: World, plan: Plan) -> std::result::Result<Cluster, Box<dyn std::error::Error>> {
-    let mut cluster = Cluster::build(world, plan)?;
-    let provision = ["heartline", "dongle", "provision", "--yes", "--sense", "power"];
-    let said = cluster.ha1.run_well(&provision)?;
-    assert!(said.contains("dongle has its keys and settings, and works with them"), "{said}");
-    Ok(cluster)
-}
-
-fn host<'a>(status: &'a Snapshot, name: &str) -> Option<&'a WitnessHost> {
-    status.witness.as_ref()?.hosts.iter().find(|host| host.name == name)
-}
-
 /// Both are served, and both are watched over.
 fn started(world: World) -> std::result::Result<Cluster, Box<dyn std::error::Error>> {
-    let mut cluster = provisioned(world, watched())?;
+    let mut cluster = Cluster::provisioned(world, watched())?;
     cluster.start_settled()?;
-    wait_watched(&cluster)?;
+    cluster.wait_watched()?;
     Ok(cluster)
-}
-
-fn wait_watched(cluster: &Cluster) -> Outcome {
-    wait_armed(cluster)?;
-    for node in cluster.nodes() {
-        node.wait_status("all is well", |status| status.warnings.is_empty())?;
-    }
-    Ok(())
-}
-
-fn wait_armed(cluster: &Cluster) -> Outcome {
-    for node in cluster.nodes() {
-        node.wait_status("the witness watches over both", |status| {
-            let armed = |name| host(status, name).is_some_and(|it| it.watchdog == WitnessWatch::Armed);
-            armed("ha1") && armed("ha2")
-        })?;
-    }
-    Ok(())
-}
-
-fn resets(cluster: &Cluster) -> std::result::Result<Vec<String>, Box<dyn std::error::Error>> {
-    Ok(cluster.power()?.requests())
 }
 
 /// Keys come in once, and then only from who has them; who it is and what it did is told.
@@ -82,7 +47,7 @@ pub(crate) fn it_is_given_its_keys(world: World) -> Outcome {
     cluster.ha2.run_well(&with)?;
     cluster.ha1.host.write("/etc/ha.d/authkeys", other, 0o600)?;
     cluster.start_settled()?;
-    wait_watched(&cluster)?;
+    cluster.wait_watched()?;
     // The line is the daemon's now.
     let output = cluster.ha1.run(&["heartline", "dongle", "ask"])?;
     assert!(!output.status.success() && output.stdout.contains("The daemon runs [pid "), "{}", output.stdout);
@@ -110,7 +75,7 @@ pub(crate) fn the_cable_with_it_is_enough(world: World) -> Outcome {
     cluster.ha1.host.restore_ethernet("eth0")?;
     cluster.ha1.wait_link("ha2", "eth0", true)?;
     assert_eq!(cluster.moves()?, before, "nothing moved");
-    assert_eq!(resets(&cluster)?, [""; 0]);
+    assert_eq!(cluster.resets()?, [""; 0]);
     Ok(cluster.finish()?)
 }
 
@@ -120,9 +85,9 @@ pub(crate) fn of_two_that_lose_each_other_it_keeps_one(world: World) -> Outcome 
     cluster.part("ha1")?;
     cluster.ha1.wait_down()?;
     cluster.settled(&[("web", "ha2")])?;
-    assert_eq!(resets(&cluster)?, ["reset ha1"]);
+    assert_eq!(cluster.resets()?, ["reset ha1"]);
     cluster.ha2.wait_status("why ha1 went down", |status| {
-        let reset = host(status, "ha1").and_then(|host| host.reset.as_ref());
+        let reset = witness_host(status, "ha1").and_then(|host| host.reset.as_ref());
         reset.is_some_and(|reset| reset.reason.contains("its watchdog was armed"))
             && status.witness.as_ref().and_then(|it| it.vote.as_ref()).is_some_and(|vote| vote.ours)
     })?;
@@ -131,7 +96,7 @@ pub(crate) fn of_two_that_lose_each_other_it_keeps_one(world: World) -> Outcome 
     cluster.ha1.start()?;
     cluster.settled(&[("web", "ha1")])?;
     cluster.ha1.wait_log(&["WARN", "witness dongle reset this node"])?;
-    wait_watched(&cluster)?;
+    cluster.wait_watched()?;
     Ok(cluster.finish()?)
 }
 
@@ -144,11 +109,11 @@ pub(crate) fn a_host_without_heartbeat_is_reset(world: World) -> Outcome {
     cluster.ha1.boot()?;
     cluster.ha1.start()?;
     cluster.settled(&[("web", "ha1")])?;
-    wait_watched(&cluster)?;
+    cluster.wait_watched()?;
     cluster.ha1.kill()?;
     cluster.ha1.wait_down()?;
     cluster.settled(&[("web", "ha2")])?;
-    assert_eq!(resets(&cluster)?, ["reset ha1", "reset ha1"]);
+    assert_eq!(cluster.resets()?, ["reset ha1", "reset ha1"]);
     Ok(cluster.finish()?)
 }
 
@@ -157,14 +122,14 @@ pub(crate) fn an_orderly_end_disarms(world: World) -> Outcome {
     let mut cluster = started(world)?;
     let before = cluster.moves()?;
     cluster.ha1.run_well(&["heartline", "restart", "--keep-services"])?;
-    wait_watched(&cluster)?;
+    cluster.wait_watched()?;
     assert_eq!(cluster.moves()?, before, "nothing moved");
     cluster.ha1.stop()?;
     cluster.settled(&[("web", "ha2")])?;
     cluster.ha2.wait_status("ha1 is not watched over", |status| {
-        host(status, "ha1").is_some_and(|host| host.watchdog == WitnessWatch::Off && !host.heard)
+        witness_host(status, "ha1").is_some_and(|host| host.watchdog == WitnessWatch::Off && !host.heard)
     })?;
-    assert_eq!(resets(&cluster)?, [""; 0]);
+    assert_eq!(cluster.resets()?, [""; 0]);
     Ok(cluster.finish()?)
 }
 
@@ -179,21 +144,21 @@ pub(crate) fn its_loss_moves_nothing(world: World) -> Outcome {
         })?;
         node.wait_log(&["ERROR", "Witness dongle is lost"])?;
     }
-    cluster.dongle()?.power_on();
-    wait_watched(&cluster)?;
-    cluster.dongle()?.reset();
+    cluster.dongle()?.power_on()?;
+    cluster.wait_watched()?;
     let lives = cluster.dongle()?.lives();
+    cluster.dongle()?.reset()?;
     wait_until("it begins anew", LIMIT, || cluster.dongle().is_ok_and(|dongle| dongle.lives() > lives))?;
-    wait_watched(&cluster)?;
+    cluster.wait_watched()?;
     assert_eq!(cluster.moves()?, before, "nothing moved");
-    assert_eq!(resets(&cluster)?, [""; 0]);
+    assert_eq!(cluster.resets()?, [""; 0]);
     Ok(cluster.finish()?)
 }
 
 /// `stonith_host * dongle`: the takeover waits for the pulled line, and its reason is kept.
 pub(crate) fn it_fences_in_a_takeover(world: World) -> Outcome {
     let plan = plan().fencing("dongle dongle").directive("fence_delay", "1");
-    let mut cluster = provisioned(world, plan)?;
+    let mut cluster = Cluster::provisioned(world, plan)?;
     cluster.start_settled()?;
     cluster.ha2.wait_status("the device works", |status| {
         status.fencing.devices.iter().any(|it| it.kind == "dongle" && it.checked_s_ago.is_some())
@@ -202,7 +167,7 @@ pub(crate) fn it_fences_in_a_takeover(world: World) -> Outcome {
     cluster.ha1.kill()?;
     cluster.ha1.wait_down()?;
     cluster.settled(&[("web", "ha2")])?;
-    assert_eq!(resets(&cluster)?, ["reset ha1"]);
+    assert_eq!(cluster.resets()?, ["reset ha1"]);
     cluster.ha2.wait_status("who fenced ha1", |status| {
         status.fencing.history.last().is_some_and(|it| it.victim == "ha1" && it.device == "dongle")
     })?;
@@ -224,7 +189,7 @@ pub(crate) fn it_fences_in_a_takeover(world: World) -> Outcome {
     cluster.ha1.kill()?;
     cluster.ha2.wait_log(&["ERROR", "Host ha1 not reset by [dongle]: it is not heard"])?;
     assert_eq!(cluster.owners("web"), ["ha1"], "nothing is taken over");
-    cluster.dongle()?.power_on();
+    cluster.dongle()?.power_on()?;
     cluster.ha1.wait_down()?;
     cluster.settled(&[("web", "ha2")])?;
     Ok(cluster.finish()?)
@@ -235,27 +200,24 @@ pub(crate) fn garbage_on_one_side_stays_there(world: World) -> Outcome {
     let mut cluster = started(world)?;
     let before = cluster.moves()?;
     cluster.dongle()?.far_cable.noise(400, 7)?;
-    wait_until("garbage has come in", LIMIT, || {
-        cluster.dongle().is_ok_and(|dongle| dongle.counters(Side::B).bad_frames > 50)
-    })?;
-    let garbage =
-        |status: &Snapshot| status.media.first().map(|it| it.garbage + u64::from(it.refused.malformed));
-    assert_eq!(garbage(&cluster.ha1.status()?), Some(0), "none of it crossed");
     cluster.ha1.wait_status("the witness tells of it", |status| {
         let counters = status.witness.as_ref().map_or(&[][..], |it| it.counters.as_slice());
         counters.iter().any(|it| it.side == "b" && it.bad_frames > 50)
             && counters.iter().any(|it| it.side == "a" && it.bad_frames == 0)
     })?;
+    let garbage =
+        |status: &Snapshot| status.media.first().map(|it| it.garbage + u64::from(it.refused.malformed));
+    assert_eq!(garbage(&cluster.ha1.status()?), Some(0), "none of it crossed");
     cluster.dongle()?.far_cable.noise(0, 7)?;
-    wait_watched(&cluster)?;
+    cluster.wait_watched()?;
     assert_eq!(cluster.moves()?, before, "nothing moved");
-    assert_eq!(resets(&cluster)?, [""; 0]);
+    assert_eq!(cluster.resets()?, [""; 0]);
     Ok(cluster.finish()?)
 }
 
 /// One that was there from the start is not needed for it, and the reason of a missing vote is told.
 pub(crate) fn without_it_both_start_and_nobody_takes_over(world: World) -> Outcome {
-    let mut cluster = provisioned(world, watched())?;
+    let mut cluster = Cluster::provisioned(world, watched())?;
     cluster.dongle()?.power_off();
     cluster.start_settled()?;
     cluster.ha1.power_cut()?;
@@ -263,7 +225,7 @@ pub(crate) fn without_it_both_start_and_nobody_takes_over(world: World) -> Outco
         status.warnings.iter().any(|it| it.starts_with("No quorum: 2 of 3 members"))
     })?;
     assert_eq!(cluster.owners("web"), [""; 0]);
-    cluster.dongle()?.power_on();
+    cluster.dongle()?.power_on()?;
     cluster.ha2.wait_status("whose reset is waited for", |status| {
         let reason = status.groups.first().and_then(|group| group.reason.as_deref());
         reason.is_some_and(|it| it.contains("until the witness has reset ha1"))
@@ -278,9 +240,9 @@ pub(crate) fn without_it_both_start_and_nobody_takes_over(world: World) -> Outco
 pub(crate) fn a_death_notice_is_believed(world: World) -> Outcome {
     let plan = plan().line("quorum witness").line("witness_watchdog 60").directive("deadtime", "40");
     let plan = plan.directive("initdead", "40").directive("warntime", "20");
-    let mut cluster = provisioned(world, plan)?;
+    let mut cluster = Cluster::provisioned(world, plan)?;
     cluster.start_settled()?;
-    wait_armed(&cluster)?;
+    cluster.wait_armed()?;
     cluster.ha1.power_cut()?;
     cluster.dongle()?.sense(Side::A, false);
     // Shorter than the dead time.
@@ -305,7 +267,8 @@ pub(crate) fn a_reload_that_would_end_in_a_reset_is_refused(world: World) -> Out
         if next.ha_cf(2).contains("witness") {
             for node in cluster.nodes() {
                 node.wait_status("nobody is watched over", |status| {
-                    let off = |name| host(status, name).is_some_and(|it| it.watchdog == WitnessWatch::Off);
+                    let off =
+                        |name| witness_host(status, name).is_some_and(|it| it.watchdog == WitnessWatch::Off);
                     off("ha1") && off("ha2")
                 })?;
             }
@@ -316,7 +279,7 @@ pub(crate) fn a_reload_that_would_end_in_a_reset_is_refused(world: World) -> Out
     cluster.settled(&[("web", "ha2")])?;
     cluster.ha1.start()?;
     cluster.settled(&[("web", "ha1")])?;
-    assert_eq!(resets(&cluster)?, [""; 0]);
+    assert_eq!(cluster.resets()?, [""; 0]);
     Ok(cluster.finish()?)
 }
 
@@ -339,11 +302,12 @@ pub(crate) fn a_key_that_it_does_not_have_makes_it_deaf_and_no_more(world: World
     }
     wait_until("it holds both for silent", LIMIT, || {
         cluster.ha1.status().is_ok_and(|status| {
-            let withheld = |name| host(&status, name).is_some_and(|it| it.watchdog == WitnessWatch::Withheld);
+            let withheld =
+                |name| witness_host(&status, name).is_some_and(|it| it.watchdog == WitnessWatch::Withheld);
             withheld("ha1") && withheld("ha2")
         })
     })?;
-    assert_eq!(resets(&cluster)?, [""; 0]);
+    assert_eq!(cluster.resets()?, [""; 0]);
     // In maintenance the daemon makes room for whoever gives it the key.
     cluster.ha1.run_well(&["heartline", "maintenance", "on"])?;
     cluster.ha1.stop()?;
@@ -351,9 +315,9 @@ pub(crate) fn a_key_that_it_does_not_have_makes_it_deaf_and_no_more(world: World
     cluster.ha1.start()?;
     cluster.ha1.wait_status("it is up", |status| status.maintenance)?;
     cluster.ha1.run_well(&["heartline", "maintenance", "off"])?;
-    wait_watched(&cluster)?;
+    cluster.wait_watched()?;
     cluster.settled(&[("web", "ha1")])?;
     assert_eq!(cluster.moves()?, before, "nothing moved");
-    assert_eq!(resets(&cluster)?, [""; 0]);
+    assert_eq!(cluster.resets()?, [""; 0]);
     Ok(cluster.finish()?)
 }

@@ -1,5 +1,5 @@
-//! The witness in the cable: the firmware as it is, on two terminals of the world in place of UARTs. Its reset lines work
-//! the power switch of the laboratory.
+//! The firmware as it is, on two terminals of the world in place of UARTs. Its reset lines work the power switch of the
+//! laboratory.
 
 use crate::error::Error;
 use crate::{Result, clock};
@@ -8,8 +8,8 @@ use embedded_io::{ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
 use heartline_bridge::store::{PAGE_BYTES, PageError, Pages, Store};
 use heartline_bridge::{Bridge, Dongle as Board, End, LineErrors, Port, journal};
 use heartline_core::time::Instant;
-use heartline_core::witness::{Counters, Side, StartCause};
-use heartline_lab::NullModem;
+use heartline_core::witness::{Side, StartCause};
+use heartline_lab::ResetButton;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::convert::Infallible;
@@ -17,7 +17,6 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -27,11 +26,9 @@ const TURN_MILLIS: u8 = 2;
 /// What is in memory after the power came.
 const NOISE: u8 = 0xaa;
 
-/// The witness, and the second host's end of the cable that it is in. Losing this ends it.
+/// The board. Losing this ends it.
 #[derive(Debug)]
-pub struct Dongle {
-    /// The end of the cable at the second host.
-    pub far_cable: NullModem,
+pub(super) struct Library {
     state: Arc<Mutex<State>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -44,30 +41,23 @@ struct State {
     powered: bool,
     /// Its reset pin is pulled for a moment.
     reset: bool,
-    counters: [Counters; 2],
     /// What the power senses of both hosts say is missing.
     dark: [bool; 2],
     /// How often it began anew.
-    lives: u32,
+    lives: usize,
 }
 
-impl Dongle {
-    /// Puts it between two cables, and gives it power. Gives the first cable back.
-    pub(crate) fn build(ends: [NullModem; 2], hosts: [String; 2], power: &Path) -> Result<(NullModem, Self)> {
-        let mut terminals = Vec::new();
-        for end in &ends {
-            let path = end.world_end().ok_or_else(|| Error::Wrong("a cable leads nowhere".to_owned()))?;
-            terminals.push(path.to_owned());
-        }
+impl Library {
+    /// Gives it power, between these terminals and before these buttons.
+    pub(super) fn begin(terminals: [PathBuf; 2], buttons: [ResetButton; 2]) -> Result<Self> {
         let state = Arc::new(Mutex::new(State { powered: true, ..State::default() }));
         let shared = Arc::clone(&state);
-        let power = power.to_owned();
         let work = move || {
             let mut memory = [NOISE; journal::BYTES];
             let mut flash = Flash::default();
             let mut cause = StartCause::PowerOn;
             while !lock(&shared).over {
-                match live(&mut flash, &mut memory, cause, &terminals, &hosts, &power, &shared) {
+                match live(&mut flash, &mut memory, cause, &terminals, &buttons, &shared) {
                     Ok(next) => cause = next,
                     Err(error) => {
                         eprintln!("the dongle: {error}");
@@ -77,45 +67,27 @@ impl Dongle {
             }
         };
         let thread = thread::Builder::new().name("dongle".to_owned()).spawn(work);
-        let thread = Some(thread.map_err(Error::io("start a thread"))?);
-        let [first, far_cable] = ends;
-        Ok((first, Self { far_cable, state, thread }))
+        Ok(Self { state, thread: Some(thread.map_err(Error::io("start a thread"))?) })
     }
 
-    /// Takes its power, and with it what it had in memory.
-    pub fn power_off(&self) {
-        lock(&self.state).powered = false;
+    pub(super) fn power(&self, is_on: bool) {
+        lock(&self.state).powered = is_on;
     }
 
-    /// Gives it power again.
-    pub fn power_on(&self) {
-        lock(&self.state).powered = true;
-    }
-
-    /// Pulls its reset pin for a moment.
-    pub fn reset(&self) {
+    pub(super) fn reset(&self) {
         lock(&self.state).reset = true;
     }
 
-    /// Has the power sense of the first or the second host say whether its power is there.
-    pub fn sense(&self, side: Side, is_on: bool) {
+    pub(super) fn sense(&self, side: Side, is_on: bool) {
         lock(&self.state).dark[side.index()] = !is_on;
     }
 
-    /// What it has counted on the side of the first or the second host in its present life.
-    #[must_use]
-    pub fn counters(&self, side: Side) -> Counters {
-        lock(&self.state).counters[side.index()]
-    }
-
-    /// How many lives it has had.
-    #[must_use]
-    pub fn lives(&self) -> u32 {
+    pub(super) fn lives(&self) -> usize {
         lock(&self.state).lives
     }
 }
 
-impl Drop for Dongle {
+impl Drop for Library {
     fn drop(&mut self) {
         lock(&self.state).over = true;
         if let Some(thread) = self.thread.take() {
@@ -134,14 +106,13 @@ fn live(
     flash: &mut Flash,
     memory: &mut [u8; journal::BYTES],
     cause: StartCause,
-    terminals: &[PathBuf],
-    hosts: &[String; 2],
-    power: &Path,
+    terminals: &[PathBuf; 2],
+    buttons: &[ResetButton; 2],
     state: &Arc<Mutex<State>>,
 ) -> io::Result<StartCause> {
     let files = [open(&terminals[0])?, open(&terminals[1])?];
     let end = |at: usize| -> io::Result<End<Uart, Line, Power>> {
-        let line = Line { host: hosts[at].clone(), switch: power.to_owned(), is_pulled: false };
+        let line = Line { button: buttons[at].clone(), is_pulled: false };
         Ok(End { port: Uart(files[at].try_clone()?), line, sense: Power(Arc::clone(state), at) })
     };
     let store = Store::begin_life(flash).map_err(|_| io::Error::other("its flash does not work"))?;
@@ -155,8 +126,7 @@ fn live(
     loop {
         board.turn(now());
         {
-            let mut state = lock(state);
-            state.counters = Side::ALL.map(|side| *board.bridge().counters(side));
+            let state = lock(state);
             if state.over || state.reset {
                 return Ok(StartCause::Pin);
             }
@@ -257,8 +227,7 @@ impl Port for Uart {
 
 /// A reset line: pulling it takes a host down.
 struct Line {
-    host: String,
-    switch: PathBuf,
+    button: ResetButton,
     is_pulled: bool,
 }
 
@@ -274,17 +243,7 @@ impl OutputPin for Line {
 
     fn set_high(&mut self) -> std::result::Result<(), Infallible> {
         if !std::mem::replace(&mut self.is_pulled, true) {
-            let (host, switch) = (self.host.clone(), self.switch.clone());
-            // A pin does not wait for what hangs on it.
-            thread::spawn(move || {
-                let asked = UnixStream::connect(switch).and_then(|mut switch| {
-                    writeln!(switch, "reset {host}")?;
-                    switch.read_to_end(&mut Vec::new())
-                });
-                if let Err(error) = asked {
-                    eprintln!("the reset line of {host}: {error}");
-                }
-            });
+            self.button.press();
         }
         Ok(())
     }
