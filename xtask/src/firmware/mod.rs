@@ -10,8 +10,9 @@ use clap::Subcommand;
 
 use crate::packages;
 use crate::process::{self, Failure, file_failure};
+use crate::test::BINARY_VARIABLE;
 use crate::toolchain::Toolchain;
-use crate::workspace::Workspace;
+use crate::workspace::{Profile, Workspace};
 
 /// What may be asked of the firmware.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
@@ -20,8 +21,12 @@ pub(crate) enum Task {
     Build,
     /// Print how much flash and memory it takes on each board, its stack included; more than the budget is an error.
     Size,
-    /// Run it on the emulated board, between two real nodes.
-    Test,
+    /// Run it on the emulated board, between two real nodes and between two real daemons.
+    Test {
+        /// Only this: garbage at one side for so long, at the full rate of the line.
+        #[arg(long, value_name = "MINUTES")]
+        garbage_minutes: Option<u32>,
+    },
 }
 
 /// A board that the firmware is built for.
@@ -47,6 +52,11 @@ const BOARDS: &[Board] = &[
 /// How the tests of the emulated board learn which firmware they are to test.
 pub(crate) const FIRMWARE_VARIABLE: &str = "HEARTLINE_FIRMWARE";
 
+/// Has the scenarios with a witness take the emulated board for it.
+const EMULATED_VARIABLE: &str = "HEARTLINE_EMULATED_WITNESS";
+/// How long the garbage lasts, in minutes.
+const GARBAGE_VARIABLE: &str = "HEARTLINE_GARBAGE_MINUTES";
+
 const FLASH_BUDGET: u32 = 48 << 10;
 const MEMORY_BUDGET: u32 = 8 << 10;
 const MEMORY: u32 = 0x2000_0000;
@@ -56,8 +66,8 @@ const MEMORY: u32 = 0x2000_0000;
 /// # Errors
 /// If a board cannot be built, or is over the budget.
 pub(crate) fn run(workspace: &Workspace, task: Task) -> Result<(), Failure> {
-    if task == Task::Test {
-        return test(workspace);
+    if let Task::Test { garbage_minutes } = task {
+        return test(workspace, garbage_minutes);
     }
     let built = BOARDS.iter().map(|board| board.build(workspace)).collect::<Result<Vec<_>, _>>()?;
     match task {
@@ -65,7 +75,7 @@ pub(crate) fn run(workspace: &Workspace, task: Task) -> Result<(), Failure> {
             built.iter().for_each(|path| println!("{}", path.display()));
             Ok(())
         }
-        Task::Test => Ok(()),
+        Task::Test { .. } => Ok(()),
         Task::Size => BOARDS.iter().zip(&built).try_for_each(|(board, path)| board.weigh(path)),
     }
 }
@@ -78,12 +88,24 @@ pub(crate) fn emulated(workspace: &Workspace) -> Result<PathBuf, Failure> {
     EMULATED.build(workspace)
 }
 
-fn test(workspace: &Workspace) -> Result<(), Failure> {
+fn test(workspace: &Workspace, garbage_minutes: Option<u32>) -> Result<(), Failure> {
+    packages::require(packages::LABORATORY)?;
     packages::require(packages::EMULATOR)?;
     let firmware = emulated(workspace)?;
-    let mut tests = workspace.cargo("test");
-    tests.args(["--locked", "--package", "heartline-dongle-tests", "--target-dir"]).arg(&workspace.target);
-    process::run(tests.env(FIRMWARE_VARIABLE, firmware))
+    let binary = workspace.build_heartline(Profile::Release)?;
+    let tests = |words: &[&str]| {
+        let mut tests = workspace.cargo("test");
+        tests.arg("--locked").arg("--target-dir").arg(&workspace.target).arg("--package").args(words);
+        tests.env(FIRMWARE_VARIABLE, &firmware).env(BINARY_VARIABLE, &binary);
+        tests
+    };
+    if let Some(minutes) = garbage_minutes {
+        let mut garbage = tests(&["heartline-dongle-tests", "--test", "board", "garbage"]);
+        return process::run(garbage.env(GARBAGE_VARIABLE, minutes.to_string()));
+    }
+    process::run(&mut tests(&["heartline-dongle-tests"]))?;
+    let mut scenarios = tests(&["heartline-cluster-tests", "--test", "cluster", "witness"]);
+    process::run(scenarios.env(EMULATED_VARIABLE, "1"))
 }
 
 impl Board {

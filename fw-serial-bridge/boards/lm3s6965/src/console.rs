@@ -33,11 +33,13 @@ impl Console {
             self.send();
             return;
         }
-        let newest = bridge.journal().newest();
-        if newest != self.told
-            && let Some(deed) = newest.and_then(|newest| bridge.journal().deed(now, newest))
-        {
-            self.told = newest;
+        let journal = bridge.journal();
+        let Some(newest) = journal.newest().filter(|newest| Some(*newest) != self.told) else { return };
+        let next = self.told.map_or(newest, |told| told.wrapping_add(1));
+        // One that was overwritten meanwhile cannot be told any more.
+        let deed = journal.deed(now, next).or_else(|| journal.deed(now, newest));
+        if let Some(deed) = deed {
+            self.told = Some(deed.number);
             self.tell(&deed);
         }
     }

@@ -52,6 +52,9 @@ fn main() -> ! {
             console.finish();
             system::restart();
         }
+        if baud <= system::RESTFUL_BAUD && uart::nothing_waits() {
+            system::rest();
+        }
     }
 }
 

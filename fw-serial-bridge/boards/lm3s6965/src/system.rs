@@ -1,5 +1,6 @@
 //! Clock, time, the chip's own watchdog, and why it started.
 
+use core::arch::asm;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use cortex_m_rt::exception;
@@ -88,6 +89,15 @@ impl Time {
         self.last = ticks;
         Instant::from_micros((self.turns << 32 | u64::from(ticks)).saturating_mul(1_000))
     }
+}
+
+/// Up to this speed an empty queue of a port holds what comes during a [`rest`].
+pub(crate) const RESTFUL_BAUD: u32 = 115_200;
+
+/// Waits for the next exception, which the clock makes each millisecond.
+pub(crate) fn rest() {
+    // SAFETY: the instruction waits, and changes nothing.
+    unsafe { asm!("wfi", options(nomem, nostack, preserves_flags)) };
 }
 
 /// The chip's own watchdog, which cannot be stopped any more.

@@ -22,15 +22,24 @@ pub(crate) struct Uart {
     errors: LineErrors,
 }
 
+const FLAGS: u32 = 0x18;
 const RECEIVE_EMPTY: u32 = 1 << 4;
 const TRANSMIT_FULL: u32 = 1 << 5;
+
+/// The ports to the hosts.
+const HOSTS: [u32; 2] = [0x4000_c000, 0x4000_d000];
+
+/// Whether no byte waits at the ports to the hosts.
+pub(crate) fn nothing_waits() -> bool {
+    HOSTS.into_iter().all(|base| Register::at(base, FLAGS).read() & RECEIVE_EMPTY != 0)
+}
 
 impl Uart {
     pub(crate) fn start(which: Which, baud: u32) -> Self {
         // The pins of the three ports: PA0 and PA1, PD2 and PD3, PG0 and PG1.
         let (base, port, pins) = match which {
-            Which::A => (0x4000_c000, 0x4000_4000, 0b11),
-            Which::B => (0x4000_d000, 0x4000_7000, 0b11 << 2),
+            Which::A => (HOSTS[0], 0x4000_4000, 0b11),
+            Which::B => (HOSTS[1], 0x4000_7000, 0b11 << 2),
             Which::Console => (0x4000_e000, 0x4002_6000, 0b11),
         };
         Register::at(port, 0x420).set(pins);
@@ -52,7 +61,7 @@ impl Uart {
     }
 
     fn has(&self, flag: u32) -> bool {
-        self.register(0x18).read() & flag != 0
+        self.register(FLAGS).read() & flag != 0
     }
 
     /// The next byte, if one is there that arrived whole.
