@@ -178,6 +178,13 @@ impl<const N: usize> Ring<N> {
         self.signing
     }
 
+    /// Signs with another of its keys from here on. One that is not there changes nothing.
+    pub fn sign_with(&mut self, number: u8) {
+        if self.key(number).is_some() {
+            self.signing = number;
+        }
+    }
+
     /// Appends the tag to a frame that ends with its body.
     ///
     /// # Errors

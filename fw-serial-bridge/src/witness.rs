@@ -144,6 +144,8 @@ impl Witness {
             // On this line no frame overtakes another, so one that comes late is none that its sender sends now.
             Verdict::Late | Verdict::Copy | Verdict::OldGeneration | Verdict::OutsideWindow => return,
         }
+        // As the hosts do, so that they need its old key no longer than each other's.
+        self.keys.sign_with(header.key);
         if message.phase == Phase::Left && host.phase != Phase::Left {
             self.speech.owe_answer();
         }

@@ -1,11 +1,15 @@
 //! The witness as a member: what it says, when, and how long that is.
 
-use heartline_core::frame::Header;
+use heartline_core::frame::{Bytes, Header};
 use heartline_core::ids::{Generation, NodeId};
 use heartline_core::message::{Message, Phase};
-use heartline_core::witness::{Deed, Detail, StartCause};
+use heartline_core::provision::WitnessKeys;
+use heartline_core::seal::{Key, KeyRing, Method};
+use heartline_core::witness::{Counters, Deed, Detail, Side, StartCause};
 
-use crate::testing::{CLUSTER, DEADTIME, KEEPALIVE, Rig, keys};
+use crate::journal::Journal;
+use crate::testing::{CLUSTER, DEADTIME, KEEPALIVE, Rig, keys, millis, seal};
+use crate::witness::Passage;
 
 fn opened(frame: &[u8]) -> (Header, Message) {
     let keys = keys();
@@ -76,4 +80,23 @@ fn all_that_it_knows_is_told_in_turn() {
         );
     }
     assert!(rig.deeds().contains(&Deed::Started(StartCause::PowerOn)));
+}
+
+/// The hosts change their key; the old one is not needed for the witness's sake.
+#[test]
+fn it_signs_with_the_key_that_the_hosts_sign_with() {
+    let mut rig = Rig::new();
+    let both = [(1, "secretkey"), (2, "the next secret")]
+        .map(|(number, secret)| Key::new(number, Method::Sha1, secret.as_bytes()).unwrap());
+    rig.witness.keys = WitnessKeys::new(1, &both).unwrap();
+    let next = KeyRing::new(2, &both[1..]).unwrap();
+    let (header, message) = opened(&rig.frame(0));
+    let frame = seal(&Header { key: 2, ..header }, &message, &next);
+    assert_eq!(rig.deliver(Side::A, &frame), Passage::Forward);
+    let mut said = Bytes::new();
+    let now = rig.now + millis(2 * KEEPALIVE);
+    let journal = Journal::open(&mut rig.memory, rig.witness.generation, now);
+    assert!(rig.witness.speak(now, &journal, &[Counters::default(); 2], &mut said));
+    let (header, _) = next.open(CLUSTER, &said).unwrap();
+    assert_eq!((header.key, header.sender), (2, rig.witness.name()));
 }

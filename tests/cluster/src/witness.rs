@@ -24,12 +24,21 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Gives the witness its keys from the first host, on which no daemon runs.
+    /// Gives the witness its keys from the first host, on which no daemon runs; it has power senses.
     ///
     /// # Errors
     /// It does not take them.
     pub fn provision(&mut self) -> Result<()> {
-        let said = self.ha1.run_well(&["heartline", "dongle", "provision", "--yes", "--sense", "power"])?;
+        self.provision_with(&["--sense", "power"])
+    }
+
+    /// As [`Cluster::provision`], with other wiring.
+    ///
+    /// # Errors
+    /// It does not take them.
+    pub fn provision_with(&mut self, wiring: &[&str]) -> Result<()> {
+        let command = [&["heartline", "dongle", "provision", "--yes"], wiring].concat();
+        let said = self.ha1.run_well(&command)?;
         if said.contains("dongle has its keys and settings, and works with them") {
             return Ok(());
         }

@@ -115,11 +115,13 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
         an_orderly_end_disarms
         its_loss_moves_nothing
         it_fences_in_a_takeover
+        what_keeps_its_power_was_not_reset
         garbage_on_one_side_stays_there
         without_it_both_start_and_nobody_takes_over
         a_death_notice_is_believed
         a_reload_that_would_end_in_a_reset_is_refused
-        a_key_that_it_does_not_have_makes_it_deaf_and_no_more;
+        a_key_that_it_does_not_have_makes_it_deaf_and_no_more
+        its_keys_are_changed_without_a_gap;
     surroundings:
         an_agent_starts_with_clean_surroundings
         the_daemon_is_real_time_and_locked;

@@ -4,7 +4,7 @@ use crate::Outcome;
 use heartline::control::snapshot::{Snapshot, WitnessWatch};
 use heartline_cluster_tests::{Cluster, LIMIT, Plan, witness_host};
 use heartline_core::witness::Side;
-use heartline_lab::{World, wait_until};
+use heartline_lab::{PowerFault, World, wait_until};
 
 fn plan() -> Plan {
     Plan::default().dongle().keys("auth 1\n1 sha1 a_secret_of_good_length\n").directive("initdead", "5")
@@ -195,6 +195,30 @@ pub(crate) fn it_fences_in_a_takeover(world: World) -> Outcome {
     Ok(cluster.finish()?)
 }
 
+/// Where the power is read back, a pulled line is not enough: while the power stays on nothing is taken over.
+pub(crate) fn what_keeps_its_power_was_not_reset(world: World) -> Outcome {
+    let plan = plan().fencing("dongle dongle").directive("fence_delay", "0");
+    let mut cluster = Cluster::build(world, plan)?;
+    cluster.provision_with(&["--sense", "read-back", "--reset", "2"])?;
+    cluster.start_settled()?;
+    cluster.power()?.set_fault(PowerFault::Fails);
+    cluster.ha1.kill()?;
+    cluster.ha2.wait_log(&["ERROR", "Host ha1 not reset by [dongle]", "the power stayed on"])?;
+    cluster.ha2.wait_status("the witness tells of it", |status| {
+        let deeds = status.witness.as_ref().map_or(&[][..], |witness| witness.deeds.as_slice());
+        deeds.iter().any(|deed| deed.acted && deed.text.contains("stayed on"))
+    })?;
+    assert_eq!(cluster.owners("web"), ["ha1"], "nothing is taken over");
+    cluster.power()?.set_fault(PowerFault::None);
+    cluster.ha1.wait_down()?;
+    cluster.dongle()?.sense(Side::A, false);
+    cluster.settled(&[("web", "ha2")])?;
+    cluster.ha2.wait_status("who fenced ha1", |status| {
+        status.fencing.history.last().is_some_and(|it| it.victim == "ha1" && it.device == "dongle")
+    })?;
+    Ok(cluster.finish()?)
+}
+
 /// Garbage at one side stays there.
 pub(crate) fn garbage_on_one_side_stays_there(world: World) -> Outcome {
     let mut cluster = started(world)?;
@@ -315,6 +339,47 @@ pub(crate) fn a_key_that_it_does_not_have_makes_it_deaf_and_no_more(world: World
     cluster.ha1.start()?;
     cluster.ha1.wait_status("it is up", |status| status.maintenance)?;
     cluster.ha1.run_well(&["heartline", "maintenance", "off"])?;
+    cluster.wait_watched()?;
+    cluster.settled(&[("web", "ha1")])?;
+    assert_eq!(cluster.moves()?, before, "nothing moved");
+    assert_eq!(cluster.resets()?, [""; 0]);
+    Ok(cluster.finish()?)
+}
+
+/// In the order that the manual gives, nobody ever misses the witness but while it starts anew; and what it was given outlives
+/// its power.
+pub(crate) fn its_keys_are_changed_without_a_gap(world: World) -> Outcome {
+    let mut cluster = started(world)?;
+    let before = cluster.moves()?;
+    let keys = ["1 sha1 a_secret_of_good_length\n", "2 sha256 another_of_good_length\n"];
+    let sign = |cluster: &Cluster, text: &str| -> Outcome {
+        for node in cluster.nodes() {
+            cluster.rewrite(node, &watched().keys(text))?;
+            node.reload("Configuration reread.")?;
+        }
+        Ok(())
+    };
+    sign(&cluster, &format!("auth 1\n{}", keys.concat()))?;
+    cluster.ha1.run_well(&["heartline", "maintenance", "on"])?;
+    cluster.ha1.stop()?;
+    cluster.provision()?;
+    cluster.ha1.start()?;
+    cluster.ha1.wait_status("it is up", |status| status.maintenance)?;
+    cluster.ha1.run_well(&["heartline", "maintenance", "off"])?;
+    cluster.wait_watched()?;
+    sign(&cluster, &format!("auth 2\n{}", keys.concat()))?;
+    cluster.wait_watched()?;
+    sign(&cluster, &format!("auth 2\n{}", keys[1]))?;
+    cluster.wait_watched()?;
+    cluster.ha2.run_well(&["heartline", "restart", "--keep-services"])?;
+    cluster.wait_watched()?;
+    cluster.dongle()?.power_off();
+    for node in cluster.nodes() {
+        node.wait_status("it is missed", |status| {
+            status.warnings.iter().any(|it| it.starts_with("Witness dongle is lost"))
+        })?;
+    }
+    cluster.dongle()?.power_on()?;
     cluster.wait_watched()?;
     cluster.settled(&[("web", "ha1")])?;
     assert_eq!(cluster.moves()?, before, "nothing moved");
