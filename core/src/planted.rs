@@ -119,6 +119,36 @@ bugs! {
     MaintenanceUnchecked,
     /// The others are not told of a restart.
     RestartUntold,
+    /// Nobody waits for the witness's vote.
+    VoteNotAwaited,
+    /// A reset by the witness counts for a life that began later.
+    ResetOutlivesReturn,
+    /// A witness that is ready to reset a member has done so.
+    ReadyIsDone,
+    /// A recording of the witness is its word.
+    WitnessRecordingCounts,
+    /// The witness votes for whoever asks, and twice in an epoch.
+    WitnessVotesForBoth,
+    /// The witness takes the silence of its own start for a death.
+    WitnessStartIsDeath,
+    /// The witness serves the second of two that want each other reset as well.
+    WitnessServesBoth,
+    /// A frame of one host feeds the witness's watchdog over the other.
+    WitnessFedByOther,
+    /// The witness resets both hosts when its own plug was pulled.
+    WitnessUnpluggedFires,
+    /// The other host's word that it hears a host is no sign of life to the witness.
+    WitnessTestimonyIgnored,
+    /// The witness says that it has reset a host when it only begins to.
+    WitnessSaysTooEarly,
+    /// What confirms an earlier life of the witness may ask it for something.
+    WitnessHeedsRecordings,
+    /// The witness arms its watchdog again for the life that it has just ended.
+    WitnessFiresTwice,
+    /// The witness does not let go of a reset line.
+    WitnessHoldsLine,
+    /// The witness passes on what is not authentic.
+    WitnessBridgesGarbage,
 }
 
 #[cfg(feature = "planted-bugs")]
@@ -134,15 +164,14 @@ mod soil {
         PLANTED.store(bug as u8, Ordering::Relaxed);
     }
 
-    pub(crate) fn planted(bug: Bug) -> bool {
+    /// Whether this bug is to be made now.
+    pub fn planted(bug: Bug) -> bool {
         PLANTED.load(Ordering::Relaxed) == bug as u8
     }
 }
 
 #[cfg(feature = "planted-bugs")]
-pub use soil::plant;
-#[cfg(feature = "planted-bugs")]
-pub(crate) use soil::planted;
+pub use soil::{plant, planted};
 
 /// Whether this bug is to be made now.
 #[cfg(not(feature = "planted-bugs"))]

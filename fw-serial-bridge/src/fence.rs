@@ -64,7 +64,11 @@ impl Fences {
         let (state, verdict) = match (known, ask.stage) {
             (None, _) if ask.target != target.id => refuse(FenceRefusal::NotTheOther),
             (None, _) if !target.has_line => refuse(FenceRefusal::NoLine),
-            (None, _) if target.has_won || self.is_served(1 - asker) => refuse(FenceRefusal::OtherWasFirst),
+            (None, _)
+                if (target.has_won || self.is_served(1 - asker)) && !planted!(WitnessServesBoth) =>
+            {
+                refuse(FenceRefusal::OtherWasFirst)
+            }
             (None, Stage::Arm) => {
                 self.active = Some(Active { asker, ready_until: Some(now + READY) });
                 (FenceState::Armed, Verdict::Nothing)

@@ -57,7 +57,7 @@ impl ResetLine {
     pub fn pass_time(&mut self, now: Instant, power: Power) -> Option<Pulled> {
         let pull = self.pulled.as_mut()?;
         pull.power_went |= power == Power::Off;
-        if now < pull.until {
+        if now < pull.until || planted!(WitnessHoldsLine) {
             return None;
         }
         let power_went = pull.power_went;

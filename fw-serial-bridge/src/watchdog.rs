@@ -45,7 +45,8 @@ impl Watchdog {
     pub(crate) fn arm(&mut self, now: Instant, after: Duration, host: &Host) -> bool {
         // Two heartbeats may be lost on the way.
         let after = after.max(host.keepalive.times(3));
-        if self.spent == Some(host.generation()) || self.time() == Some(after) {
+        let is_spent = self.spent == Some(host.generation()) && !planted!(WitnessFiresTwice);
+        if is_spent || self.time() == Some(after) {
             return false;
         }
         self.state = WatchState::Armed(after);
@@ -104,7 +105,8 @@ impl Watchdog {
             && last_sign.since(others_last_sign) <= slack
             && others_last_sign.since(last_sign) <= slack;
         let cable_worked = host.heard.is_some_and(|heard| heard.max(self.since) + slack >= last_sign);
-        if together || !(cable_worked || other.is_heard(now, Power::NotSensed)) {
+        let unplugged = together || !(cable_worked || other.is_heard(now, Power::NotSensed));
+        if unplugged && !planted!(WitnessUnpluggedFires) {
             Judgement::Withhold
         } else {
             Judgement::Fire(ResetCause::Watchdog(after))

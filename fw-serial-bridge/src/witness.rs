@@ -95,7 +95,9 @@ impl Witness {
 
     /// Takes in a frame that came at one side, and says what becomes of it.
     pub fn hear(&mut self, now: Instant, side: Side, frame: &[u8], journal: &mut Journal<'_>) -> Passage {
-        let Ok((header, body)) = self.keys.open(&self.settings.cluster, frame) else { return Passage::Bad };
+        let Ok((header, body)) = self.keys.open(&self.settings.cluster, frame) else {
+            return if planted!(WitnessBridgesGarbage) { Passage::Forward } else { Passage::Bad };
+        };
         if header.sender == self.settings.witness {
             return Passage::Ours;
         }
@@ -150,6 +152,10 @@ impl Witness {
             self.speech.owe_answer();
         }
         host.take_word(now, side, message);
+        if planted!(WitnessFedByOther) {
+            self.hosts.iter_mut().for_each(|host| host.alive_at = Some(now));
+        }
+        let host = &mut self.hosts[from];
         if host.belies_its_end(now) {
             host.ended = None;
             journal.note(now, Deed::LineBelied(host.id));
@@ -159,7 +165,9 @@ impl Witness {
             // The cables were exchanged.
             other.side = None;
         }
-        if let Some(heard) = message.heard.iter().find(|heard| heard.member == other.id) {
+        if let Some(heard) = message.heard.iter().find(|heard| heard.member == other.id)
+            && !planted!(WitnessTestimonyIgnored)
+        {
             other.take_testimony(now, heard);
         }
         self.watchdogs.iter_mut().for_each(|watchdog| watchdog.begin_anew(now));
@@ -173,7 +181,8 @@ impl Witness {
     /// Which of our frames is confirmed; none if an earlier life of ours is meant, as in a recording.
     fn confirmed_by(&self, heard: &Heard) -> Option<Sequence> {
         let [.., generation] = self.generation.0.to_be_bytes();
-        let ours = heard.member == self.settings.witness && heard.generation == generation;
+        let ours = heard.member == self.settings.witness
+            && (heard.generation == generation || planted!(WitnessHeedsRecordings));
         if !ours || heard.links.is_empty() {
             return None;
         }
@@ -235,9 +244,10 @@ impl Witness {
         let is_silent = match other.heard {
             Some(_) => !other.is_heard(now, self.power_of(1 - from)) || other.phase == Phase::Left,
             // It may be there, and not have spoken since we started.
-            None => now >= self.started + self.settings.deadtime,
+            None => now >= self.started + self.settings.deadtime || planted!(WitnessStartIsDeath),
         };
-        if epoch == self.vote.epoch.next() && epoch > self.vote.epoch && is_silent {
+        let is_next = epoch == self.vote.epoch.next() && epoch > self.vote.epoch;
+        if (is_next && is_silent) || (planted!(WitnessVotesForBoth) && epoch >= self.vote.epoch) {
             let to = self.hosts[from].id;
             self.vote = Vote { epoch, to: Some(to) };
             journal.note(now, Deed::Voted(to, epoch));
@@ -288,6 +298,9 @@ impl Witness {
 
     fn pull(&mut self, now: Instant, side: Side, at: usize, cause: ResetCause) {
         let generation = self.hosts[at].generation();
+        if planted!(WitnessSaysTooEarly) {
+            self.hosts[at].end_life(now, cause);
+        }
         self.watchdogs[at].spend(generation);
         self.lines[side.index()].pull(now, self.senses[side.index()].power());
         self.pulling[side.index()] = Some((at, cause));

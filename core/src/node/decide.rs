@@ -155,7 +155,9 @@ impl Node {
         let member = &self.members[usize::from(at.0)];
         let absence = Absence {
             is_heard_elsewhere: self.is_heard_elsewhere(at),
-            lacks_vote: self.config.policy.quorum == Quorum::Witness && !self.has_vote(),
+            lacks_vote: self.config.policy.quorum == Quorum::Witness
+                && !self.has_vote()
+                && !planted(Bug::VoteNotAwaited),
             watchdog_has_fired: planted(Bug::WatchdogNotAwaited)
                 || self.watchdog_has_fired_at(member).is_some_and(|at| now >= at),
         };

@@ -18,6 +18,7 @@ use crate::ids::{Epoch, Generation, JobId, MemberIndex, NodeId};
 use crate::member::{Member, Presence};
 use crate::message::{Message, Phase};
 use crate::notice::Notice;
+use crate::planted::{Bug, planted};
 use crate::time::{Duration, Instant};
 use crate::witness::{
     Asks, Counters, DEEDS, Detail, FenceAsk, FenceState, Firmware, HOSTS, PastDeed, Power, Reset, Stage,
@@ -99,7 +100,8 @@ impl Node {
         effects: &mut Effects,
     ) -> bool {
         let member = &self.members[usize::from(from.0)];
-        let (hears_us, is_no_recording) = (member.hears_us, member.has_heard_us);
+        let is_no_recording = member.has_heard_us || planted(Bug::WitnessRecordingCounts);
+        let hears_us = member.hears_us;
         if Some(from) != self.config.witness() {
             return false;
         }
@@ -142,7 +144,7 @@ impl Node {
         let reset = word.host(self.config.members[usize::from(at.0)].id)?.reset?;
         let reset_at = *told_at - reset.ago;
         let ended = match member.generation() {
-            Some(generation) => generation <= reset.generation,
+            Some(generation) => generation <= reset.generation || planted(Bug::ResetOutlivesReturn),
             // A later life of it that nobody heard has no majority, where one counts.
             None => self.config.policy.quorum != Quorum::Off,
         };
@@ -268,6 +270,9 @@ impl Node {
         let ours =
             |fence: &&crate::witness::FenceWord| fence.asker == own && fence.ticket == request.ask.ticket;
         let answer = match word.fences.iter().find(ours).map(|fence| fence.state) {
+            Some(FenceState::Armed | FenceState::Firing) if planted(Bug::ReadyIsDone) => {
+                FenceAnswer::Done(crate::witness::ReadBack::NotSensed)
+            }
             Some(FenceState::Armed) => {
                 request.ask.stage = Stage::Fire;
                 return;

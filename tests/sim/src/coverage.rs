@@ -2,15 +2,16 @@
 //! simulator: the report names it.
 
 use heartline_core::Node;
-use heartline_core::effect::Answer;
+use heartline_core::effect::{Answer, FenceAnswer};
 use heartline_core::member::Presence;
 use heartline_core::message::{GroupState, Phase};
 use heartline_core::notice::{ClaimCause, Notice, ReleaseCause};
 use heartline_core::refusal::Refusal;
 use heartline_core::seal::SealError;
+use heartline_core::witness::{Deed, FenceRefusal, ReadBack, ResetCause, StartCause};
 
 /// Everything that a node can decide or answer.
-pub const RULES: [&str; 91] = [
+pub const RULES: [&str; 118] = [
     "phase starting",
     "phase active",
     "phase leaving",
@@ -102,14 +103,43 @@ pub const RULES: [&str; 91] = [
     "power lost",
     "reset by the witness",
     "was reset by the witness",
+    "asked the witness: done",
+    "asked the witness: power went off",
+    "asked the witness: other was first",
+    "asked the witness: not the other",
+    "asked the witness: no line",
+    "asked the witness: not armed",
+    "asked the witness: stayed on",
+    "asked the witness: withdrawn",
+    "witness started: power",
+    "witness started: pin",
+    "witness started: own watchdog",
+    "witness started: brown-out",
+    "witness started: software",
+    "witness armed",
+    "witness released",
+    "witness reset: watchdog",
+    "witness reset: power lost",
+    "witness reset: fence",
+    "witness reset: stayed on",
+    "witness reset: line belied",
+    "witness withheld",
+    "witness refused: other was first",
+    "witness refused: no line",
+    "witness refused: not armed",
+    "witness saw power go",
+    "witness saw power come",
+    "witness gave its vote",
 ];
 
 /// What cannot be reached from here, with the reason.
-const UNREACHABLE: [&str; 2] = [
+const UNREACHABLE: [&str; 3] = [
     // Nodes begin in it without a word.
     "phase starting",
     // Links carry no authentic frames of strangers, and no step has that many notices.
     "refused: other",
+    // No host asks for the reset of itself or of a stranger.
+    "asked the witness: not the other",
 ];
 
 const ANSWERS: usize = 53;
@@ -118,6 +148,10 @@ const ANNOUNCED: usize = 52;
 const ADMINISTRATION: usize = 74;
 /// Where the six rules about the witness begin.
 const WITNESS: usize = 85;
+/// Where the answers of the witness to those who asked for a reset begin.
+const FENCES: usize = 91;
+/// Where the witness's own deeds begin.
+const DEEDS: usize = 99;
 const STATES: usize = 7;
 
 /// How often each rule fired and each step between states was taken.
@@ -167,6 +201,47 @@ impl Coverage {
             Answer::NotRestarted => ADMINISTRATION + 10 - ANSWERS,
         };
         self.rules[ANSWERS + at] += 1;
+    }
+
+    pub(crate) fn fence_answer(&mut self, answer: &FenceAnswer) {
+        let at = match answer {
+            FenceAnswer::Done(ReadBack::NotSensed) => 0,
+            FenceAnswer::Done(ReadBack::WentOff) => 1,
+            FenceAnswer::Refused(FenceRefusal::OtherWasFirst) => 2,
+            FenceAnswer::Refused(FenceRefusal::NotTheOther) => 3,
+            FenceAnswer::Refused(FenceRefusal::NoLine) => 4,
+            FenceAnswer::Refused(FenceRefusal::NotArmed) => 5,
+            FenceAnswer::Refused(FenceRefusal::StayedOn) => 6,
+            FenceAnswer::Withdrawn | FenceAnswer::NoWitness => 7,
+        };
+        self.rules[FENCES + at] += 1;
+    }
+
+    pub(crate) fn deed(&mut self, deed: &Deed) {
+        let at = match deed {
+            Deed::Started(StartCause::PowerOn) => 0,
+            Deed::Started(StartCause::Pin) => 1,
+            Deed::Started(StartCause::OwnWatchdog) => 2,
+            Deed::Started(StartCause::BrownOut) => 3,
+            Deed::Started(StartCause::Software) => 4,
+            Deed::Armed(..) => 5,
+            Deed::Released(_) => 6,
+            Deed::Reset(_, ResetCause::Watchdog(_), _) => 7,
+            Deed::Reset(_, ResetCause::PowerLost, _) => 8,
+            Deed::Reset(_, ResetCause::Fence(_), _) => 9,
+            Deed::StayedOn(..) => 10,
+            Deed::LineBelied(_) => 11,
+            Deed::Withheld(_) => 12,
+            Deed::Refused(_, FenceRefusal::OtherWasFirst) => 13,
+            Deed::Refused(_, FenceRefusal::NoLine) => 14,
+            Deed::Refused(_, _) => 15,
+            Deed::PowerLost(_) => 16,
+            Deed::PowerBack(_) => 17,
+            Deed::Voted(..) => 18,
+            // It has its keys before it is powered here.
+            Deed::Provisioned => return,
+        };
+        self.rules[DEEDS + at] += 1;
     }
 
     pub(crate) const fn announced(&mut self) {

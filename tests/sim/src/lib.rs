@@ -12,6 +12,7 @@
 //! * `plan`: what a run is made of. Data only.
 //! * `wire`: networks that lose, double, delay, reorder and corrupt; serial lines at a baud rate, through the core's framing,
 //!   that lose, flip and invent bytes; both cut in one direction or two, or flapping.
+//! * `board`: the witness in the cable of two hosts: ports, reset lines, power senses and flash around the firmware's own library.
 //! * `host`: machines with power, a disk for the generation, a clock of their own, a daemon, agents and services.
 //! * `world`: what happens, in its order: jobs that fail, hang, are slow or lie; fencing devices; stalls, pauses, crashes;
 //!   operators.
@@ -26,6 +27,7 @@
 //!
 //! Everything is repeatable to the bit: the same seed gives the same [`Report::digest`].
 
+mod board;
 mod coverage;
 mod dice;
 mod host;
@@ -75,6 +77,7 @@ fn run_through(plan: &Plan, timeline: Timeline) -> (Report, Timeline) {
         Ok(world) => world,
         Err(error) => return (failed(Promise::Robust, error.to_string()), Timeline::unwanted()),
     };
+    world.statistics.witnessed = u64::from(plan.settings.witness.is_some());
     let violation = panic::catch_unwind(AssertUnwindSafe(|| world.run())).unwrap_or_else(|cause| {
         let text = cause.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("without a word");

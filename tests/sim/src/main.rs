@@ -33,6 +33,9 @@ struct Arguments {
     /// Go on for so many minutes, however many seeds that takes.
     #[arg(long, value_name = "M", conflicts_with = "seeds")]
     minutes: Option<u64>,
+    /// Only seeds with a witness in the cable, and so many of them.
+    #[arg(long)]
+    witness: bool,
     /// How many run at a time.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
     jobs: u64,
@@ -91,19 +94,22 @@ fn explain(seed: u64, plan: &Plan, report: &Report) {
 fn many(arguments: &Arguments) -> ExitCode {
     let begin = now();
     let end = arguments.minutes.map(|minutes| Duration::from_secs(60 * minutes));
-    let last = match end {
-        Some(_) => u64::MAX,
-        None => arguments.first_seed.saturating_add(arguments.seeds),
-    };
-    let (next, enough) = (AtomicU64::new(arguments.first_seed), AtomicBool::new(false));
+    let most = if end.is_some() { u64::MAX } else { arguments.seeds };
+    let wanted = |seed: u64| !arguments.witness || Plan::of_seed(seed).settings.witness.is_some();
+    let (next, taken) = (AtomicU64::new(arguments.first_seed), AtomicU64::new(0));
+    let enough = AtomicBool::new(false);
     let summary = thread::scope(|scope| {
         let (sender, reports) = mpsc::sync_channel::<(u64, Report)>(64);
         for _ in 0..arguments.jobs {
-            let (sender, next, enough) = (sender.clone(), &next, &enough);
+            let (sender, next, taken, enough) = (sender.clone(), &next, &taken, &enough);
             scope.spawn(move || {
                 while !enough.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= last || sender.send((seed, run_seed(seed))).is_err() {
+                    if !wanted(seed) {
+                        continue;
+                    }
+                    let is_last = taken.fetch_add(1, Ordering::Relaxed) >= most;
+                    if is_last || sender.send((seed, run_seed(seed))).is_err() {
                         break;
                     }
                 }

@@ -55,6 +55,21 @@ pub const fn expectation(bug: Bug) -> Expectation {
         Bug::TagUnchecked | Bug::OneLinkIsAll | Bug::InitialTimeSkipped | Bug::StallForgotten => {
             &[Promise::NotFromTheLiving]
         }
+        Bug::VoteNotAwaited
+        | Bug::ResetOutlivesReturn
+        | Bug::ReadyIsDone
+        | Bug::WitnessRecordingCounts
+        | Bug::WitnessSaysTooEarly => &[Promise::OneOwner],
+        Bug::WitnessVotesForBoth
+        | Bug::WitnessStartIsDeath
+        | Bug::WitnessUnpluggedFires
+        | Bug::WitnessTestimonyIgnored
+        | Bug::WitnessHeedsRecordings
+        | Bug::WitnessFiresTwice => &[Promise::Witness],
+        Bug::WitnessServesBoth => &[Promise::OneSurvives],
+        Bug::WitnessFedByOther => &[Promise::InTime],
+        Bug::WitnessHoldsLine => &[Promise::Rest],
+        Bug::WitnessBridgesGarbage => &[Promise::Robust],
         Bug::ChangesWait | Bug::MonitorIgnored => &[Promise::InTime],
         Bug::FenceDelayForgotten => &[Promise::OneSurvives],
         Bug::EpochsReversed

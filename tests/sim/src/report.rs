@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::coverage::Coverage;
-use crate::plan::{KINDS, Micros, SECOND};
+use crate::plan::{KINDS, Kind, Micros, SECOND};
 use crate::truth::Violation;
 
 /// Figures of one run or sums of several.
@@ -17,7 +17,7 @@ pub struct Statistics {
     /// Heartbeats sent.
     pub frames: u64,
     /// Faults that happened, by kind.
-    pub faults: [u64; KINDS.len()],
+    pub faults: Faults,
     /// Lives of daemons.
     pub lives: u64,
     /// Starts of groups.
@@ -46,6 +46,35 @@ pub struct Statistics {
     pub crashes_judged: u64,
     /// Forged frames that a node was compared with its twin for.
     pub forged: u64,
+    /// Runs with a witness.
+    pub witnessed: u64,
+    /// Lives of its firmware.
+    pub witness_lives: u64,
+    /// Votes that it gave.
+    pub votes: u64,
+    /// Reset lines that it pulled.
+    pub pulls: u64,
+    /// Hosts that went down by that.
+    pub line_resets: u64,
+    /// Forged frames that were sent to it.
+    pub forged_to_witness: u64,
+}
+
+/// How often each kind of fault happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Faults([u64; KINDS.len()]);
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self([0; KINDS.len()])
+    }
+}
+
+impl Faults {
+    /// One more of this kind.
+    pub const fn count(&mut self, kind: Kind) {
+        self.0[kind as usize] += 1;
+    }
 }
 
 impl Statistics {
@@ -54,7 +83,7 @@ impl Statistics {
         self.simulated += other.simulated;
         self.steps += other.steps;
         self.frames += other.frames;
-        self.faults.iter_mut().zip(other.faults).for_each(|(to, from)| *to += from);
+        self.faults.0.iter_mut().zip(other.faults.0).for_each(|(to, from)| *to += from);
         self.lives += other.lives;
         self.starts += other.starts;
         self.takeovers += other.takeovers;
@@ -69,6 +98,12 @@ impl Statistics {
         self.crashes += other.crashes;
         self.crashes_judged += other.crashes_judged;
         self.forged += other.forged;
+        self.witnessed += other.witnessed;
+        self.witness_lives += other.witness_lives;
+        self.votes += other.votes;
+        self.pulls += other.pulls;
+        self.line_resets += other.line_resets;
+        self.forged_to_witness += other.forged_to_witness;
     }
 }
 
@@ -153,8 +188,14 @@ impl fmt::Display for Summary {
         writeln!(f, "crashes                 {:>12}", figures.crashes)?;
         writeln!(f, "of these timed          {:>12}", figures.crashes_judged)?;
         writeln!(f, "forgeries compared      {:>12}", figures.forged)?;
+        writeln!(f, "runs with a witness     {:>12}", figures.witnessed)?;
+        writeln!(f, "lives of witnesses      {:>12}", figures.witness_lives)?;
+        writeln!(f, "votes of theirs         {:>12}", figures.votes)?;
+        writeln!(f, "reset lines pulled      {:>12}", figures.pulls)?;
+        writeln!(f, "hosts reset by that     {:>12}", figures.line_resets)?;
+        writeln!(f, "forgeries sent to them  {:>12}", figures.forged_to_witness)?;
         writeln!(f, "\nfaults")?;
-        for (kind, times) in KINDS.iter().zip(figures.faults) {
+        for (kind, times) in KINDS.iter().zip(figures.faults.0) {
             writeln!(f, "  {:<22}{times:>12}", format!("{kind:?}"))?;
         }
         writeln!(f, "\nrules that fired")?;

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use heartline_core::notice::Notice;
 
-use crate::plan::{MILLISECOND, Micros, SECOND, name};
+use crate::plan::{MILLISECOND, Micros, SECOND, WITNESS, name};
 
 /// The width of all columns together, and the least of one.
 const WIDTH: usize = 192;
@@ -59,7 +59,10 @@ impl Timeline {
     }
 
     pub(crate) fn notice(&mut self, at: Micros, host: usize, notice: &Notice) {
-        self.tell(at, Some(host), || in_short(&format!("{notice:?}")));
+        let witness = self.hosts;
+        self.tell(at, Some(host), || {
+            in_short(&format!("{notice:?}").replace(&format!("MemberIndex({witness})"), WITNESS))
+        });
     }
 }
 

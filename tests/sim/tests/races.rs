@@ -27,6 +27,7 @@ fn pair(groups: usize) -> Settings {
         hosts: vec![host(-1), host(1)],
         groups: (0..groups).map(|preferred| GroupSettings { preferred }).collect(),
         links: vec![LinkSettings::Datagram { delay: 200, jitter: 100 }],
+        witness: None,
         pings: 0,
         policy: Policy { fencing: true, ..Policy::default() },
         watchdog: None,

@@ -26,6 +26,7 @@ fn pair() -> Settings {
         hosts: vec![host.clone(), host],
         groups: vec![GroupSettings { preferred: 0 }],
         links: vec![LinkSettings::Datagram { delay: 200, jitter: 100 }],
+        witness: None,
         pings: 0,
         policy: Policy { auto_failback: false, stop_failure: StopFailure::Block, ..Policy::default() },
         watchdog: None,

@@ -14,7 +14,7 @@ use heartline_core::maintenance::Maintenance;
 use heartline_core::message::GroupState;
 
 use crate::dice::Dice;
-use crate::plan::{Micros, Words};
+use crate::plan::{Lie, Micros, Words};
 
 /// Whether a machine has power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,10 @@ pub(crate) struct Host {
     pub(crate) spared: bool,
     /// When its armed watchdog resets it.
     pub(crate) watchdog: Option<Micros>,
+    /// When it last lost its supply.
+    pub(crate) lost_power_at: Option<Micros>,
+    /// What it says that is not so, until when.
+    pub(crate) lie: Option<(Lie, Micros)>,
 }
 
 impl Host {

@@ -142,6 +142,8 @@ pub(crate) enum Ending {
     Says(Outcome),
     /// It was ended by its time limit, which passed while nothing on the host ran.
     TimedOutInAPause,
+    /// The witness was asked, and has not answered yet.
+    Unanswered,
 }
 
 impl Ending {

@@ -10,7 +10,7 @@ use heartline_core::time::Duration;
 use super::{
     Behaviour, Fault, Forgery, GroupSettings, HostSettings, KINDS, Kind, LinkSettings, MILLISECOND, Micros,
     Plan, Planned, Reading, SECOND, Settings, Task, Times, Words, administration, fencing, majority,
-    monitors,
+    monitors, witness,
 };
 use crate::dice::Dice;
 
@@ -21,6 +21,7 @@ pub(super) fn plan(seed: u64) -> Plan {
     let mut settings = settings(&mut dice);
     majority::ask_for(seed, &mut settings);
     fencing::ask_for(seed, &mut settings);
+    witness::ask_for(seed, &mut settings);
     let calm_start = settings.longest(|intervals| intervals.initdead) + settings.times.boot + 20 * SECOND;
     if let Some(faults) = fencing::race(seed, &mut settings, calm_start) {
         let last = faults.last().map_or(calm_start, |last| last.at);
@@ -42,6 +43,7 @@ pub(super) fn plan(seed: u64) -> Plan {
     faults.extend(monitors::ask_for(seed, &mut settings, storm));
     faults.sort_by_key(|planned| planned.at);
     administration::add(seed, &settings, &mut faults, (calm_start, storm));
+    witness::add(seed, &settings, &mut faults, (calm_start, storm));
     Plan { seed, settings, faults, storm }
 }
 
@@ -62,6 +64,7 @@ fn settings(dice: &mut Dice) -> Settings {
         hosts,
         groups,
         links: links(dice, hosts_number),
+        witness: None,
         pings,
         watchdog: None,
         fence_reads_back: false,
@@ -127,16 +130,28 @@ fn links(dice: &mut Dice, hosts: usize) -> Vec<LinkSettings> {
 /// The kinds of faults that a seed uses, some of them more than once: they come more often.
 fn kinds(dice: &mut Dice, settings: &Settings) -> Vec<Kind> {
     let possible = |kind: &Kind| match kind {
-        Kind::Part => settings.hosts.len() > 2,
+        Kind::Part => settings.hosts.len() > 2 || settings.witness.is_some(),
         Kind::Noise => settings.links.iter().any(is_serial),
         Kind::Weather => !settings.links.iter().all(is_serial),
-        Kind::Device => settings.policy.fencing,
+        Kind::Device => settings.policy.fencing && settings.witness.is_none(),
         Kind::Watchdog => settings.watchdog.is_some(),
         Kind::PingLost => settings.pings > 0,
         // See `administration`.
         Kind::Maintenance | Kind::ByHand | Kind::Restart | Kind::ConfirmDown => false,
         // It comes with the monitors.
         Kind::PartGone => false,
+        // See `witness`.
+        Kind::WitnessOff
+        | Kind::WitnessReset
+        | Kind::WitnessHangs
+        | Kind::Unplug
+        | Kind::HalfCut
+        | Kind::HalfNoise
+        | Kind::AskFence
+        | Kind::Blackout
+        | Kind::ForgeToWitness
+        | Kind::LineBroken
+        | Kind::Lie => false,
         _ => true,
     };
     let likelihood = dice.pick(&[60, 150, 150, 300, 600]);
@@ -146,7 +161,7 @@ fn kinds(dice: &mut Dice, settings: &Settings) -> Vec<Kind> {
             (0..dice.between(1, 4)).for_each(|_| kinds.push(*kind));
         }
     }
-    if settings.policy.quorum == Quorum::Majority && dice.permille(500) {
+    if settings.policy.quorum != Quorum::Off && dice.permille(500) {
         // What a majority is asked for.
         kinds.extend([Kind::Isolate, Kind::Isolate, Kind::Part, Kind::Agent, Kind::StallDaemon]);
     }
@@ -157,7 +172,7 @@ fn kinds(dice: &mut Dice, settings: &Settings) -> Vec<Kind> {
 }
 
 const fn is_serial(link: &LinkSettings) -> bool {
-    matches!(link, LinkSettings::Serial { .. })
+    matches!(link, LinkSettings::Serial { .. } | LinkSettings::Witnessed { .. })
 }
 
 fn link(dice: &mut Dice, settings: &Settings, wanted: impl Fn(&LinkSettings) -> bool) -> usize {
@@ -166,7 +181,7 @@ fn link(dice: &mut Dice, settings: &Settings, wanted: impl Fn(&LinkSettings) -> 
 }
 
 /// Half a dead time to many of them, short ones more often.
-fn span(dice: &mut Dice, settings: &Settings) -> Micros {
+pub(super) fn span(dice: &mut Dice, settings: &Settings) -> Micros {
     let deadtime = settings.longest(|intervals| intervals.deadtime);
     match dice.below(4) {
         0 => dice.between(deadtime / 10, deadtime / 2),
@@ -219,19 +234,9 @@ fn fault(dice: &mut Dice, settings: &Settings, kind: Kind) -> Fault {
             breaks: if dice.permille(500) { dice.pick(&[10, 100, 500]) } else { 0 },
             lasts,
         },
-        Kind::Forge => Fault::Forge {
-            link: link(dice, settings, any_link),
-            to: host,
-            forgery: dice.pick(&[
-                Forgery::Garbage,
-                Forgery::BitFlip,
-                Forgery::Truncated,
-                Forgery::OtherCluster,
-                Forgery::Replay,
-                Forgery::Replay,
-                Forgery::EarlierLife,
-            ]),
-        },
+        Kind::Forge => {
+            Fault::Forge { link: link(dice, settings, any_link), to: host, forgery: forgery(dice) }
+        }
         Kind::PowerLoss => Fault::PowerLoss { host, off: lasts },
         Kind::RebootLoop => Fault::RebootLoop {
             host,
@@ -272,7 +277,31 @@ fn fault(dice: &mut Dice, settings: &Settings, kind: Kind) -> Fault {
         Kind::ByHand => Fault::ByHand { host, group },
         Kind::Restart => Fault::Restart { host, takes: lasts, runs: true },
         Kind::ConfirmDown => Fault::ConfirmDown { host, about: other, truthful: true },
+        // Drawn elsewhere.
+        Kind::WitnessOff
+        | Kind::WitnessReset
+        | Kind::WitnessHangs
+        | Kind::Unplug
+        | Kind::HalfCut
+        | Kind::HalfNoise
+        | Kind::AskFence
+        | Kind::Blackout
+        | Kind::ForgeToWitness
+        | Kind::LineBroken
+        | Kind::Lie => Fault::PowerLoss { host, off: lasts },
     }
+}
+
+pub(super) fn forgery(dice: &mut Dice) -> Forgery {
+    dice.pick(&[
+        Forgery::Garbage,
+        Forgery::BitFlip,
+        Forgery::Truncated,
+        Forgery::OtherCluster,
+        Forgery::Replay,
+        Forgery::Replay,
+        Forgery::EarlierLife,
+    ])
 }
 
 fn behaviour(dice: &mut Dice, may_lie: bool) -> Behaviour {

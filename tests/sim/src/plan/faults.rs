@@ -80,6 +80,58 @@ pub enum Fault {
     Restart { host: usize, takes: Micros, runs: bool },
     /// An operator says on this host that another one is down; a truthful one has looked.
     ConfirmDown { host: usize, about: usize, truthful: bool },
+    /// The witness loses its power, and with it what it had in memory.
+    WitnessOff { off: Micros },
+    /// The witness is reset.
+    WitnessReset { by: WitnessReset },
+    /// The witness hangs until its own watchdog resets it.
+    WitnessHangs,
+    /// The half of the cable between a host and the witness is unplugged.
+    Unplug { host: usize, lasts: Micros },
+    /// Of that half one direction is broken: what the host says, or what it would hear.
+    HalfCut { host: usize, outward: bool, lasts: Micros },
+    /// Noise on that half; chances as in [`Fault::Noise`].
+    HalfNoise { host: usize, loss: u32, flips: u32, garbage: u32, breaks: u32, lasts: Micros },
+    /// A host asks the witness to reset the other, whether or not that is well.
+    AskFence { host: usize },
+    /// All hosts lose their power at once, and the witness too or not; all boot together.
+    Blackout { off: Micros, witness: bool },
+    /// Somebody sends the witness a frame that is not what it seems, on the line of a host.
+    ForgeToWitness { host: usize, forgery: Forgery },
+    /// The reset line of a host does nothing.
+    LineBroken { host: usize, lasts: Micros },
+    /// A host with the key says what is not so.
+    Lie { host: usize, lie: Lie, lasts: Micros },
+}
+
+/// How the witness is reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WitnessReset {
+    /// By its pin.
+    Pin,
+    /// After new firmware was written.
+    Reflash,
+    /// Its supply dropped: its memory may be damaged.
+    BrownOut,
+    /// The same, and once more while it writes that it lives anew.
+    BrownOutTwice,
+}
+
+/// What a host says that is not so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// It asks for the vote, though the other is there.
+    WantsVote,
+    /// It asks to be left alone by the watchdog, and goes on.
+    Releases,
+    /// It asks for a watchdog that bears no silence.
+    ArmsTight,
+    /// It has left in good order and runs nothing.
+    HasLeft,
+    /// All its groups are idle.
+    RunsNothing,
+    /// It hears nobody.
+    HearsNobody,
 }
 
 /// What an agent is asked to do.
@@ -173,10 +225,21 @@ pub enum Kind {
     Restart,
     ConfirmDown,
     PartGone,
+    WitnessOff,
+    WitnessReset,
+    WitnessHangs,
+    Unplug,
+    HalfCut,
+    HalfNoise,
+    AskFence,
+    Blackout,
+    ForgeToWitness,
+    LineBroken,
+    Lie,
 }
 
 /// All kinds, in the order of their numbers.
-pub const KINDS: [Kind; 29] = [
+pub const KINDS: [Kind; 40] = [
     Kind::Cut,
     Kind::Sever,
     Kind::Isolate,
@@ -206,6 +269,17 @@ pub const KINDS: [Kind; 29] = [
     Kind::Restart,
     Kind::ConfirmDown,
     Kind::PartGone,
+    Kind::WitnessOff,
+    Kind::WitnessReset,
+    Kind::WitnessHangs,
+    Kind::Unplug,
+    Kind::HalfCut,
+    Kind::HalfNoise,
+    Kind::AskFence,
+    Kind::Blackout,
+    Kind::ForgeToWitness,
+    Kind::LineBroken,
+    Kind::Lie,
 ];
 
 impl Fault {
@@ -241,6 +315,17 @@ impl Fault {
             Self::ByHand { .. } => Kind::ByHand,
             Self::Restart { .. } => Kind::Restart,
             Self::ConfirmDown { .. } => Kind::ConfirmDown,
+            Self::WitnessOff { .. } => Kind::WitnessOff,
+            Self::WitnessReset { .. } => Kind::WitnessReset,
+            Self::WitnessHangs => Kind::WitnessHangs,
+            Self::Unplug { .. } => Kind::Unplug,
+            Self::HalfCut { .. } => Kind::HalfCut,
+            Self::HalfNoise { .. } => Kind::HalfNoise,
+            Self::AskFence { .. } => Kind::AskFence,
+            Self::Blackout { .. } => Kind::Blackout,
+            Self::ForgeToWitness { .. } => Kind::ForgeToWitness,
+            Self::LineBroken { .. } => Kind::LineBroken,
+            Self::Lie { .. } => Kind::Lie,
             Self::PartGone { .. } => Kind::PartGone,
         }
     }

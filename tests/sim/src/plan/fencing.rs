@@ -23,7 +23,7 @@ pub(super) fn ask_for(seed: u64, settings: &mut Settings) {
 /// Makes a race of some seeds with two hosts: nothing but partitions, from `calm` on.
 pub(super) fn race(seed: u64, settings: &mut Settings, calm: Micros) -> Option<Vec<Planned>> {
     let mut dice = Dice::branch(seed, PURPOSE, 1);
-    if settings.hosts.len() != 2 || !dice.permille(30) {
+    if settings.hosts.len() != 2 || settings.witness.is_some() || !dice.permille(30) {
         return None;
     }
     settings.policy.fencing = true;

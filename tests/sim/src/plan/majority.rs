@@ -4,7 +4,7 @@
 use heartline_core::config::Quorum;
 use heartline_core::time::Duration;
 
-use super::{MILLISECOND, SECOND, Settings};
+use super::{MILLISECOND, Micros, SECOND, Settings};
 use crate::dice::Dice;
 
 const PURPOSE: u64 = 5;
@@ -20,6 +20,18 @@ pub(super) fn ask_for(seed: u64, settings: &mut Settings) {
         return;
     }
     settings.policy.quorum = Quorum::Majority;
+    equal_keepalives(settings);
+    // Where nothing makes sure that a dead node runs nothing, its groups wait for it.
+    if !settings.policy.fencing && dice.permille(100) {
+        return;
+    }
+    if !settings.policy.fencing || dice.permille(500) {
+        settings.watchdog = Some(watchdog(&mut dice, settings));
+    }
+}
+
+/// Has all nodes speak as often, and be held for dead late enough that a vote outlasts a lost frame.
+pub(super) fn equal_keepalives(settings: &mut Settings) {
     // What others confirm comes as often as they speak: all speak as often as the first.
     let keepalive = settings.hosts[0].intervals.keepalive;
     for host in &mut settings.hosts {
@@ -30,15 +42,13 @@ pub(super) fn ask_for(seed: u64, settings: &mut Settings) {
         intervals.initdead = intervals.initdead.max(intervals.deadtime.times(2));
         intervals.deadping = intervals.deadtime;
     }
-    // Where nothing makes sure that a dead node runs nothing, its groups wait for it.
-    if !settings.policy.fencing && dice.permille(100) {
-        return;
-    }
+}
+
+/// The time-out of hardware watchdogs.
+pub(super) fn watchdog(dice: &mut Dice, settings: &Settings) -> Micros {
     let deadtime = settings.longest(|intervals| intervals.deadtime);
-    if !settings.policy.fencing || dice.permille(500) {
-        let seconds = dice.between(deadtime.div_ceil(SECOND), 3 * deadtime.div_ceil(SECOND));
-        // The device may count in anything; on the wire it is whole seconds.
-        let rest = if dice.permille(300) { dice.below(1000) * MILLISECOND } else { 0 };
-        settings.watchdog = Some(seconds * SECOND + rest);
-    }
+    let seconds = dice.between(deadtime.div_ceil(SECOND), 3 * deadtime.div_ceil(SECOND));
+    // The device may count in anything; on the wire it is whole seconds.
+    let rest = if dice.permille(300) { dice.below(1000) * MILLISECOND } else { 0 };
+    seconds * SECOND + rest
 }

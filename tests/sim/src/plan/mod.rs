@@ -9,9 +9,13 @@ mod fencing;
 mod majority;
 mod monitors;
 mod settings;
+mod witness;
 
-pub use faults::{Behaviour, Fault, Forgery, KINDS, Kind, Planned, Reading, Task};
-pub use settings::{GroupSettings, HOSTS_MAX, HostSettings, LinkSettings, Settings, Times, Words, name};
+pub use faults::{Behaviour, Fault, Forgery, KINDS, Kind, Lie, Planned, Reading, Task, WitnessReset};
+pub(crate) use settings::{CLUSTER, WITNESS, WITNESS_LIMIT};
+pub use settings::{
+    GroupSettings, HOSTS_MAX, HostSettings, LinkSettings, Settings, Times, WitnessSettings, Words, name,
+};
 
 /// Microseconds, of true time unless a host's clock is named.
 pub type Micros = u64;

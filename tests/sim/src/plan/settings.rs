@@ -3,16 +3,24 @@
 use std::fmt;
 
 use heartline_core::config::{Config, ConfigError, Intervals, Parts, Policy, Quorum, StopFailure};
+use heartline_core::ids::NodeId;
+use heartline_core::provision::{Provision, Sense, Wiring};
 use heartline_core::seal::{Key, KeyError, KeyRing, Method};
 use heartline_core::time::Duration;
+use heartline_core::witness::HOSTS;
 
 use super::{MILLISECOND, Micros, SECOND};
 
 /// The most hosts of a cluster.
 pub const HOSTS_MAX: usize = 5;
 
+/// How long a host waits for the witness's answer to a request to reset the other.
+pub(crate) const WITNESS_LIMIT: Micros = 30 * SECOND;
+
 /// Names in the order that the core sorts them in, so that a host's number is its member index.
 const NAMES: [&str; HOSTS_MAX] = ["ha1", "ha2", "ha3", "ha4", "ha5"];
+/// Sorted behind all of them.
+pub(crate) const WITNESS: &str = "witness";
 const WORDS: [&str; 6] = ["10.0.0.1 httpd", "10.0.0.2 mysql", "10.0.0.3 named", "nfs", "samba", "squid"];
 /// What a line says for a while instead: another service.
 const OTHER_WORDS: [&str; 6] =
@@ -28,6 +36,8 @@ pub struct Settings {
     pub groups: Vec<GroupSettings>,
     /// The media.
     pub links: Vec<LinkSettings>,
+    /// The witness in the cable of two hosts, if there is one; then one of the media is [`LinkSettings::Witnessed`].
+    pub witness: Option<WitnessSettings>,
     /// How many ping nodes each host asks.
     pub pings: usize,
     /// The time-out of every host's hardware watchdog; nothing if they have none.
@@ -79,6 +89,30 @@ pub enum LinkSettings {
         /// Bits a second; ten of them carry a byte.
         baud: u32,
     },
+    /// The null-modem cable of two hosts with the witness in its middle: a line of its own to each of them.
+    Witnessed {
+        /// Bits a second; ten of them carry a byte.
+        baud: u32,
+    },
+}
+
+/// The witness. It lives by the intervals of the first host.
+#[derive(Debug, Clone, Copy)]
+pub struct WitnessSettings {
+    /// How much faster its clock goes than true time, in parts per million.
+    pub drift: i32,
+    /// When it first gets power.
+    pub first_boot: Micros,
+    /// From power or reset to its first turn.
+    pub boot: Micros,
+    /// How long it pulls the reset line of each host; 0 where none is wired.
+    pub pulls: [Micros; HOSTS],
+    /// A line that is pulled for so long has reset its host, and not before.
+    pub takes_effect: Micros,
+    /// What is wired as the power sense of each host.
+    pub senses: [Sense; HOSTS],
+    /// Whether it is the hosts' fencing device.
+    pub fences: bool,
 }
 
 /// How long things take when nothing is wrong with them, at the most; the least is a tenth.
@@ -118,13 +152,22 @@ impl Words {
     }
 }
 
+impl Words {
+    /// A span that is longer in these words than usually.
+    fn lengthen(self, span: Duration) -> Duration {
+        let Self::Slower(quarters) = self else { return span };
+        Duration::from_micros(span.micros() / 4 * (4 + u64::from(quarters)))
+    }
+}
+
 impl Settings {
     /// The configuration of one host.
     ///
     /// # Errors
     /// [`ConfigError`] if a plan written by hand does not fit the core's rules.
     pub fn config(&self, host: usize, words: Words) -> Result<Config, ConfigError> {
-        let names: Vec<&str> = (0..self.hosts.len()).map(name).collect();
+        let names = (0..self.hosts.len()).map(name).chain(self.witness.map(|_| WITNESS));
+        let names: Vec<&str> = names.collect();
         let group = |(at, group): (usize, &GroupSettings)| {
             let words = if words == Words::OtherGroup(at) { OTHER_WORDS } else { WORDS };
             (name(group.preferred), words[at % words.len()])
@@ -132,17 +175,53 @@ impl Settings {
         let groups: Vec<(&str, &str)> = self.groups.iter().enumerate().map(group).collect();
         let monitors: Vec<Duration> =
             self.monitors.iter().map(|every| Duration::from_micros(*every)).collect();
-        Config::new(&Parts {
+        let config = Config::new(&Parts {
             cluster: CLUSTER,
             nodes: &names,
             this: name(host),
             groups: &groups,
             monitors: &monitors,
             intervals: self.intervals(host, words),
-            policy: self.policy,
+            policy: self.policy(words),
             links: self.media(host).count(),
             pings: self.pings,
+        })?;
+        if self.witness.is_some() { config.with_witness(WITNESS) } else { Ok(config) }
+    }
+
+    /// What the witness is told of all this when it gets its keys.
+    #[must_use]
+    pub fn provision(&self) -> Option<Provision> {
+        let (settings, intervals) = (self.witness?, self.hosts.first()?.intervals);
+        let wiring = |at: usize| Wiring {
+            pull: Duration::from_micros(settings.pulls[at]),
+            sense: settings.senses[at],
+        };
+        Some(Provision {
+            count: 1,
+            cluster: CLUSTER.try_into().ok()?,
+            witness: NodeId::of(WITNESS),
+            hosts: [NodeId::of(name(0)), NodeId::of(name(1))],
+            keepalive: intervals.keepalive,
+            deadtime: intervals.deadtime,
+            baud: self.witnessed_link().map_or(0, |(_, baud)| baud),
+            wiring: [wiring(0), wiring(1)],
         })
+    }
+
+    /// The link that the witness is in, and its speed.
+    #[must_use]
+    pub fn witnessed_link(&self) -> Option<(usize, u32)> {
+        self.links.iter().enumerate().find_map(|(at, link)| match link {
+            LinkSettings::Witnessed { baud } => Some((at, *baud)),
+            LinkSettings::Datagram { .. } | LinkSettings::Serial { .. } => None,
+        })
+    }
+
+    /// All members, the witness included.
+    #[must_use]
+    pub fn members(&self) -> usize {
+        self.hosts.len() + usize::from(self.witness.is_some())
     }
 
     /// How often a group is asked how it is; nothing: never.
@@ -155,8 +234,7 @@ impl Settings {
     #[must_use]
     pub fn intervals(&self, host: usize, words: Words) -> Intervals {
         let usual = self.hosts[host].intervals;
-        let Words::Slower(quarters) = words else { return usual };
-        let longer = |span: Duration| Duration::from_micros(span.micros() / 4 * (4 + u64::from(quarters)));
+        let longer = |span: Duration| words.lengthen(span);
         Intervals {
             keepalive: longer(usual.keepalive),
             deadtime: longer(usual.deadtime),
@@ -164,6 +242,12 @@ impl Settings {
             initdead: longer(usual.initdead),
             deadping: longer(usual.deadping),
         }
+    }
+
+    /// The choices that a host lives by: who is held for dead later is reset later.
+    fn policy(&self, words: Words) -> Policy {
+        let witness_watchdog = self.policy.witness_watchdog.map(|after| words.lengthen(after));
+        Policy { witness_watchdog, ..self.policy }
     }
 
     /// The keys that all hosts have.
@@ -177,7 +261,7 @@ impl Settings {
     /// The links that a host is connected to, in the order of its `ha.cf`.
     pub fn media(&self, host: usize) -> impl Iterator<Item = usize> + '_ {
         let joins = move |link: &LinkSettings| match link {
-            LinkSettings::Datagram { .. } => true,
+            LinkSettings::Datagram { .. } | LinkSettings::Witnessed { .. } => true,
             LinkSettings::Serial { ends, .. } => ends.contains(&host),
         };
         self.links.iter().enumerate().filter(move |(_, link)| joins(link)).map(|(at, _)| at)
@@ -202,8 +286,17 @@ impl Settings {
     /// How long a fence may take, the wait before it included.
     #[must_use]
     pub fn longest_fence(&self) -> Micros {
+        if self.witness.is_some_and(|witness| witness.fences) {
+            return WITNESS_LIMIT + self.longest_pull();
+        }
         let delay = if self.policy.quorum == Quorum::Off { self.policy.fence_delay.micros() } else { 0 };
         self.times.fence + 2 * delay
+    }
+
+    /// The longest pull of a reset line.
+    #[must_use]
+    pub fn longest_pull(&self) -> Micros {
+        self.witness.and_then(|witness| witness.pulls.into_iter().max()).unwrap_or(0)
     }
 
     /// Whether takeovers are protected, so that promise 1 holds: by fencing, by quorum or by both.
@@ -215,7 +308,9 @@ impl Settings {
     /// Whether the groups of a host that died are taken over: with quorum, not without a proof that they ended with it.
     #[must_use]
     pub fn takes_over(&self) -> bool {
-        self.policy.quorum == Quorum::Off || self.policy.fencing || self.watchdog.is_some()
+        let watched = self.watchdog.is_some() || self.policy.witness_watchdog.is_some();
+        let lines = self.witness.is_none_or(|witness| witness.pulls.iter().all(|pull| *pull > 0));
+        self.policy.quorum == Quorum::Off || ((self.policy.fencing || watched) && lines)
     }
 
     /// Whether a group that cannot be stopped makes its host reboot.
@@ -246,12 +341,18 @@ impl fmt::Display for Settings {
                 LinkSettings::Serial { ends: [one, other], baud } => {
                     writeln!(f, "link {at}: cable between {} and {}, {baud} baud", name(*one), name(*other))?;
                 }
+                LinkSettings::Witnessed { baud } => {
+                    writeln!(f, "link {at}: cable with the witness in it, {baud} baud")?;
+                }
             }
         }
         for (at, group) in self.groups.iter().enumerate() {
             writeln!(f, "group {at}: prefers {}", name(group.preferred))?;
         }
         writeln!(f, "policy: {:?}", self.policy)?;
+        if let Some(witness) = self.witness {
+            writeln!(f, "{witness:?}")?;
+        }
         if let Some(timeout) = self.watchdog {
             writeln!(f, "watchdogs: {} ms", timeout / MILLISECOND)?;
         }

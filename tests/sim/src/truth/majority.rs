@@ -12,7 +12,8 @@ use heartline_core::ids::MemberIndex;
 use heartline_core::member::Presence;
 use heartline_core::quorum::votes_needed;
 
-use crate::plan::name;
+use crate::board::Witness;
+use crate::plan::{Micros, name};
 use crate::world::World;
 
 /// Judges whether a node that takes a step may think that it is among the majority.
@@ -56,5 +57,13 @@ fn is_in_the_minority(world: &World, host: usize) -> bool {
     };
     let others = (0..world.hosts()).filter(|other| *other != host);
     let left = others.filter(|other| !gave_up(*other)).count();
-    left < votes_needed(world.hosts())
+    let witness = world.witness().is_some_and(|witness| !has_given_up(world, witness, host, deadtime));
+    left + usize::from(witness) < votes_needed(world.settings().members())
+}
+
+/// Whether the witness has not heard a host for so long that its word from before is worth nothing. In a new life it does not
+/// know what the former one has said.
+fn has_given_up(world: &World, witness: &Witness, host: usize, deadtime: Micros) -> bool {
+    let hears = witness.said.hosts[host].is_none_or(|(hears, _)| hears);
+    witness.is_awake() && !hears && world.now() > witness.began + deadtime
 }

@@ -1,4 +1,4 @@
-//! The eight promises (design section 4), one about fencing and one about maintenance, against what really happened.
+//! The eight promises (design section 4), and one each about fencing, maintenance and the witness, against what really happened.
 //! Each file holds the exact statement of some of them, with all that excuses a node. Nothing here changes the world.
 
 mod care;
@@ -12,6 +12,7 @@ mod overlap;
 mod recovery;
 mod rest;
 mod takeover;
+mod witness;
 
 use std::fmt;
 
@@ -28,6 +29,9 @@ pub(crate) use overlap::{begins, differs_from, lasts};
 pub(crate) use recovery::{unblamed, unnoticed};
 pub(crate) use rest::unrest;
 pub(crate) use takeover::{false_death, late, time_allowed};
+pub(crate) use witness::{
+    both_voted, is_calm, lost_for_nothing, misvoted, pulled, reset_each_other, unlearned,
+};
 
 /// What is promised, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,6 +56,8 @@ pub enum Promise {
     OneSurvives,
     /// 10. In maintenance nothing is started, stopped or fenced.
     LeftAlone,
+    /// 11. The witness votes once an epoch, resets nobody without cause, and its loss moves nothing.
+    Witness,
 }
 
 /// A broken promise.
@@ -84,6 +90,9 @@ impl Promise {
             Self::OneSurvives => "of two nodes that lose each other one survives",
             Self::Known => "what runs is known to run, and every reboot and fence has a reason",
             Self::LeftAlone => "in maintenance nothing is started, stopped or fenced",
+            Self::Witness => {
+                "the witness votes once, resets nobody without cause, and its loss moves nothing"
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ use heartline_core::message::GroupState;
 
 use super::Promise;
 use crate::host::{Host, Service};
-use crate::plan::{Micros, SECOND, Settings, name};
+use crate::plan::{LinkSettings, Micros, SECOND, Settings, name};
 use crate::wire::Direction;
 use crate::world::World;
 
@@ -37,14 +37,27 @@ pub(crate) fn differs_from(world: &World, host: usize) -> Option<String> {
 }
 
 /// Since when some link between two hosts and both daemons have been well; nothing while they are not.
-fn linked_since(world: &World, one: usize, other: usize) -> Option<Micros> {
+pub(super) fn linked_since(world: &World, one: usize, other: usize) -> Option<Micros> {
     let media = |host: usize| world.settings().media(host);
     let well = |link: usize| {
         let troubled = |from, to| -> Micros {
             let direction: &Direction = world.direction(link, from, to);
             direction.troubled_until
         };
-        troubled(one, other).max(troubled(other, one))
+        match world.settings().links[link] {
+            // Both halves, and what is in the middle.
+            LinkSettings::Witnessed { .. } => {
+                let halves = [one, other].map(|host| {
+                    let middle = world.hosts();
+                    troubled(host, middle).max(troubled(middle, host))
+                });
+                let witness = world.witness().map_or(Micros::MAX, |witness| witness.troubled_until);
+                halves.into_iter().fold(witness, Micros::max)
+            }
+            LinkSettings::Datagram { .. } | LinkSettings::Serial { .. } => {
+                troubled(one, other).max(troubled(other, one))
+            }
+        }
     };
     let link = media(one).filter(|link| media(other).any(|at| at == *link)).map(well).min()?;
     let since =

@@ -55,6 +55,7 @@ pub(crate) fn unrest(world: &World) -> Option<String> {
         .find(|host| !settled(host))
         .map(|host| format!("{} is not settled", name(host)))
         .or_else(|| (0..world.hosts()).find_map(|host| super::untold(world, host)))
+        .or_else(|| (0..world.hosts()).find_map(|host| super::unlearned(world, host)))
 }
 
 /// Maintenance is over everywhere, and what was changed by hand meanwhile was found.

@@ -5,17 +5,18 @@
 //! 4. After a crash in a cluster that had been at rest, and if nothing else happens meanwhile, the groups of the crashed
 //!    host run on survivors within its dead time, one fence, one start and the round trips of a claim.
 
-use heartline_core::config::Intervals;
+use heartline_core::config::{Intervals, Quorum};
 use heartline_core::ids::MemberIndex;
 
 use super::overlap::unhurried;
 use crate::host::Presence;
-use crate::plan::{MILLISECOND, Micros, SECOND, name};
+use crate::plan::{MILLISECOND, Micros, SECOND, WITNESS, name};
 use crate::world::World;
 
 /// Judges a notice that a member is dead.
 pub(crate) fn false_death(world: &World, host: usize, member: MemberIndex) -> Option<String> {
     let other = usize::from(member.0);
+    let name_of = |other| if other < world.hosts() { name(other) } else { WITNESS };
     let daemon = world.host(host).daemon.as_ref()?;
     let intervals: &Intervals = daemon.node.config().intervals();
     let (since, limit) = match daemon.heard.get(other)? {
@@ -23,12 +24,16 @@ pub(crate) fn false_death(world: &World, host: usize, member: MemberIndex) -> Op
         None => (daemon.born, intervals.initdead.micros()),
     };
     let since = since.max(world.host(host).long_stall_ended);
+    if world.witness().is_some() && other < world.hosts() && world.host(other).lost_power_at >= Some(since) {
+        // The witness has seen its power go.
+        return None;
+    }
     let silence = world.now().saturating_sub(since);
     (silence < unhurried(limit)).then(|| {
         format!(
             "{} holds {} for dead after {} ms of {} ms",
             name(host),
-            name(other),
+            name_of(other),
             silence / MILLISECOND,
             limit / MILLISECOND
         )
@@ -40,6 +45,23 @@ pub(crate) fn time_allowed(world: &World, crashed: usize) -> Micros {
     let settings = world.settings();
     let times = &settings.times;
     let deadtime = settings.hosts[crashed].intervals.deadtime.micros();
+    let pull = settings.longest_pull();
+    // Each of the two halves of a request, and the vote, go there and back, behind other frames of a slow line.
+    let asks = if settings.witness.is_some() { 4 * SECOND } else { 0 };
+    let watched = settings.policy.witness_watchdog.map(|after| {
+        let silence = after.micros().max(settings.longest(|intervals| intervals.keepalive) * 3);
+        silence + silence / 1_000
+    });
+    if let Some(witness) = settings.witness {
+        let reset = match watched {
+            Some(after) => (after + pull).saturating_sub(deadtime),
+            None if witness.fences => pull,
+            None => 0,
+        };
+        let delay =
+            if settings.policy.quorum == Quorum::Off { 2 * settings.policy.fence_delay.micros() } else { 0 };
+        return deadtime + deadtime / 1_000 + reset + delay + asks + times.start + SECOND;
+    }
     let fence = match settings.watchdog {
         _ if settings.policy.fencing => settings.longest_fence(),
         // As the wire has it, and the sixteenth that the core adds.

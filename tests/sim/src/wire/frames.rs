@@ -6,7 +6,7 @@ use crate::plan::{HOSTS_MAX, Micros, Words};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FrameId(u32);
 
-/// Where genuine bytes come from; nothing for what was damaged or forged.
+/// Where genuine bytes come from; nothing for what was damaged or forged. The witness's number is behind those of the hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub(crate) from: u8,
@@ -18,6 +18,8 @@ pub(crate) struct Origin {
     pub(crate) hears: [u32; HOSTS_MAX],
     /// What the sender's files say.
     pub(crate) words: Words,
+    /// Its sender says that it has left.
+    pub(crate) left: bool,
 }
 
 impl Origin {

@@ -2,16 +2,19 @@
 //! lives of their own: a stalled daemon hears of their end later, a killed one never.
 
 use heartline_core::Input;
-use heartline_core::effect::Work;
+use heartline_core::effect::{FenceAnswer, Work};
 use heartline_core::ids::{JobId, MemberIndex};
 use heartline_core::input::{JobFailure, Outcome};
-use heartline_core::member::Member;
+use heartline_core::member::{Member, Presence as MemberPresence};
 
 use super::queue::Event;
 use super::{World, a_moment, small};
 use crate::host::{Child, Ending, Machine, Presence};
-use crate::plan::{Behaviour, MILLISECOND, Micros, Reading, SECOND, Task, name};
+use crate::plan::{Behaviour, MILLISECOND, Micros, Reading, SECOND, Task, WITNESS_LIMIT, name};
 use crate::truth::{self, Promise};
+
+/// A job that no node has ordered.
+pub(super) const NOBODYS_JOB: JobId = JobId(u32::MAX);
 
 impl World {
     pub(super) fn run_job(&mut self, host: usize, job: JobId, work: Work) {
@@ -24,6 +27,13 @@ impl World {
             return;
         }
         self.judge_care(host, work);
+        if let Work::Fence(member) = work
+            && self.plan.settings.witness.is_some_and(|settings| settings.fences)
+        {
+            self.statistics.fences += 1;
+            self.ask_witness(host, job, usize::from(member.0));
+            return;
+        }
         let place = work.group().map(|group| self.hosts[host].place(usize::from(group.0)));
         let (takes, ending) = match work {
             Work::Probe(group) => self.plan_agent(host, usize::from(group.0), Task::Probe),
@@ -135,7 +145,7 @@ impl World {
         let shoots = match ending {
             Ending::Succeeds => true,
             Ending::Says(Outcome::Failed(_)) => !is_lie && here.dice.permille(300),
-            Ending::Says(_) | Ending::TimedOutInAPause => false,
+            Ending::Says(_) | Ending::TimedOutInAPause | Ending::Unanswered => false,
         };
         if shoots {
             let after = here.dice.between(takes / 4, takes.saturating_sub(1));
@@ -143,6 +153,46 @@ impl World {
             self.queue.push(self.now + after, shot);
         }
         (takes, ending)
+    }
+
+    /// Asks the witness for a reset, as the host's fencer does: if it is there, and for no longer than the limit.
+    pub(super) fn ask_witness(&mut self, host: usize, job: JobId, victim: usize) {
+        let now = self.now;
+        let here = &mut self.hosts[host];
+        let Some(daemon) = &here.daemon else { return };
+        let at = daemon.node.config().witness();
+        let member = at.and_then(|at| daemon.node.member(at));
+        let is_heard = member.is_some_and(|member| member.presence() == MemberPresence::Alive);
+        here.next_child += 1;
+        let target = MemberIndex(small(victim));
+        let (takes, ending) =
+            if is_heard { (WITNESS_LIMIT, Ending::Unanswered) } else { (0, Ending::REFUSED) };
+        let id = here.next_child;
+        let work = Work::Fence(target);
+        let child = Child { id, life: daemon.life, job, work, place: None, begun: now, ending };
+        here.children.push(child);
+        self.queue.push(now + takes, Event::ChildEnds { host: small(host), child: id });
+        if let Some(witness) = self.witness.as_mut().filter(|_| is_heard) {
+            witness.asked[host] = Some(now);
+            self.step(host, Input::FenceByWitness { job, target });
+            self.carry_out(host);
+        }
+    }
+
+    /// The witness has answered, or another request took the place of this one.
+    pub(super) fn witness_answered(&mut self, host: usize, job: JobId, answer: FenceAnswer) {
+        let here = &mut self.hosts[host];
+        let Some(life) = here.daemon.as_ref().map(|daemon| daemon.life) else { return };
+        let asks =
+            |child: &&mut Child| child.life == life && child.job == job && child.ending == Ending::Unanswered;
+        here.next_child += 1;
+        let id = here.next_child;
+        let Some(child) = here.children.iter_mut().find(asks) else { return };
+        let done = matches!(answer, FenceAnswer::Done(_));
+        (child.id, child.ending) = (id, if done { Ending::Succeeds } else { Ending::REFUSED });
+        self.queue.push(self.now, Event::ChildEnds { host: small(host), child: id });
+        self.tell(host, || format!("the witness answers: {answer:?}"));
+        self.coverage.fence_answer(&answer);
     }
 
     pub(super) fn shoot(&mut self, victim: usize, by: usize) {
@@ -200,6 +250,21 @@ impl World {
             self.queue.push(later, Event::ChildEnds { host: small(host), child: id });
             return;
         }
+        if here.children[at].ending == Ending::Unanswered {
+            if here.is_frozen(self.now) {
+                // It is the daemon itself that waits, and it may find the answer first.
+                let later = here.stalled_until + a_moment(&mut here.dice);
+                self.queue.push(later, Event::ChildEnds { host: small(host), child: id });
+                return;
+            }
+            let job = here.children[at].job;
+            if here.daemon.as_ref().is_some_and(|daemon| daemon.life == here.children[at].life) {
+                self.step(host, Input::FenceWithdrawn(job));
+                self.carry_out(host);
+            }
+        }
+        let here = &mut self.hosts[host];
+        let Some(at) = here.children.iter().position(|child| child.id == id) else { return };
         let child = here.children.swap_remove(at);
         let outcome = self.finish(host, &child);
         self.tell(host, || format!("job {} ended: {outcome:?}", child.job.0));
@@ -213,6 +278,9 @@ impl World {
         let Some(daemon) = here.daemon.as_mut().filter(|daemon| daemon.life == child.life) else { return };
         if frozen {
             daemon.ended.push((child.job, outcome));
+            return;
+        }
+        if child.job == NOBODYS_JOB {
             return;
         }
         self.step(host, Input::JobEnded { job: child.job, outcome });
@@ -281,7 +349,7 @@ impl World {
                 says
             }
             (_, Ending::Says(says)) => says,
-            (_, Ending::TimedOutInAPause) => Outcome::Failed(JobFailure::TimedOut),
+            (_, Ending::TimedOutInAPause | Ending::Unanswered) => Outcome::Failed(JobFailure::TimedOut),
             (Work::NextLife, Ending::Succeeds) => Outcome::Done,
             (Work::Fence(_), Ending::Succeeds) => Outcome::Fenced { device: 1 },
         }
@@ -291,7 +359,7 @@ impl World {
         let Work::Fence(member) = child.work else { return Outcome::NotRunning };
         match child.ending {
             Ending::Succeeds => Outcome::Fenced { device: 1 },
-            Ending::TimedOutInAPause => Outcome::Failed(JobFailure::TimedOut),
+            Ending::TimedOutInAPause | Ending::Unanswered => Outcome::Failed(JobFailure::TimedOut),
             Ending::Says(says) => {
                 if says == Outcome::Done && self.hosts[usize::from(member.0)].machine != Machine::Off {
                     self.hosts[usize::from(member.0)].spared = true;

@@ -6,6 +6,7 @@ use heartline_core::ids::Generation;
 use heartline_core::{Input, Node};
 
 use super::queue::Event;
+use super::reset_lines::Supply;
 use super::{World, a_moment, small};
 use crate::dice::Dice;
 use crate::host::{Clock, Daemon, Machine, Medium, Presence};
@@ -18,15 +19,17 @@ const UPTIME_MAX: u64 = 400 * 86_400 * SECOND;
 impl World {
     pub(super) fn power_on(&mut self, host: usize, power: u32) {
         let boot = self.plan.settings.times.boot;
-        let here = &mut self.hosts[host];
-        if here.machine != Machine::Off || here.power != power {
+        let here = &self.hosts[host];
+        if here.machine != Machine::Off || here.power != power || self.is_held_down(host) {
             return;
         }
+        let here = &mut self.hosts[host];
         here.machine = Machine::Booting;
         here.power += 1;
         let takes = here.dice.between(boot / 2, boot);
         let event = Event::BootDone { host: small(host), power: here.power };
         self.queue.push(self.now + takes, event);
+        self.supply(host, true);
     }
 
     pub(super) fn boot_done(&mut self, host: usize, power: u32) {
@@ -35,6 +38,8 @@ impl World {
         if here.power != power || here.machine != Machine::Booting {
             return;
         }
+        self.line_is_forgotten(host);
+        let here = &mut self.hosts[host];
         here.machine = Machine::Up;
         here.clock = Clock::new(now, here.dice.below(UPTIME_MAX), drift);
         for service in &mut here.services {
@@ -60,11 +65,20 @@ impl World {
         }
     }
 
-    /// Nothing runs any more; the machine comes back by itself after a while.
+    /// The supply is gone for a while.
     pub(super) fn lose_power(&mut self, host: usize, off: Micros) {
+        self.take_down(host, off, Supply::Gone);
+    }
+
+    /// Nothing runs any more; the machine comes back by itself after a while.
+    pub(super) fn take_down(&mut self, host: usize, off: Micros, supply: Supply) {
+        let now = self.now;
         let here = &mut self.hosts[host];
         if here.machine == Machine::Off {
             return;
+        }
+        if supply == Supply::Gone {
+            here.lost_power_at = Some(now);
         }
         if here.starting && here.dice.permille(500) {
             // The write of the new generation had reached the disk.
@@ -81,6 +95,9 @@ impl World {
         here.services.iter_mut().for_each(crate::host::Service::vanish);
         let event = Event::PowerOn { host: small(host), power: here.power };
         self.queue.push(self.now + off, event);
+        if supply == Supply::Gone {
+            self.supply(host, false);
+        }
         self.end_daemon(host);
     }
 
@@ -122,7 +139,8 @@ impl World {
         here.stalled_since = None;
         here.stalled_until = 0;
         let media = self.plan.settings.media(host);
-        let serial = |link: usize| matches!(self.plan.settings.links[link], LinkSettings::Serial { .. });
+        let members = self.plan.settings.members();
+        let serial = |link: usize| !matches!(self.plan.settings.links[link], LinkSettings::Datagram { .. });
         let node =
             Node::new(config, self.keys.clone(), Generation(here.generation), here.clock.read(self.now))
                 .remembering(here.kept);
@@ -138,7 +156,7 @@ impl World {
             announced: None,
             in_force: here.words,
             pending: None,
-            heard: vec![None; self.plan.settings.hosts.len()],
+            heard: vec![None; members],
             aims_at: vec![None; self.plan.settings.hosts.len()],
             owes: vec![None; self.plan.settings.hosts.len()],
             paid: vec![None; self.plan.settings.hosts.len()],

@@ -3,20 +3,26 @@
 
 mod administration;
 mod jobs;
+mod lies;
 mod machines;
 mod operators;
 mod queue;
+mod reset_lines;
 mod strike;
 mod traffic;
 mod watchdog;
+mod witness;
 
 use heartline_core::config::ConfigError;
 use heartline_core::frame::Bytes;
 use heartline_core::maintenance::Maintenance;
 use heartline_core::notice::Notice;
+use heartline_core::provision::{ProvisionError, Sense};
 use heartline_core::seal::{KeyError, KeyRing};
+use heartline_core::witness::Side;
 use heartline_core::{Effect, Effects, Input};
 
+use crate::board::{Board, Firmware, Witness};
 use crate::coverage::Coverage;
 use crate::dice::Dice;
 use crate::host::{Clock, Host, Machine, NextLife, Service, Trouble};
@@ -26,10 +32,12 @@ use crate::timeline::Timeline;
 use crate::truth::{self, Promise, Violation};
 use crate::wire::{Direction, Frames};
 use queue::{Event, Queue};
+use reset_lines::Supply;
 
 const HOSTS: u64 = 2;
 const LINKS: u64 = 3;
 const FORGERS: u64 = 4;
+const WITNESSES: u64 = 9;
 /// Longer than this nobody needs to wake up after a deadline, in microseconds.
 const LATENCY: u64 = 200;
 const AUDIT_EVERY: Micros = 5 * SECOND;
@@ -45,6 +53,9 @@ pub enum PlanError {
     /// The core refuses the keys.
     #[error("the keys of the plan are refused: {0}")]
     Keys(#[from] KeyError),
+    /// The witness cannot be given its keys and settings.
+    #[error("the witness of the plan is refused: {0}")]
+    Witness(#[from] ProvisionError),
 }
 
 /// The world.
@@ -53,7 +64,9 @@ pub(crate) struct World {
     now: Micros,
     queue: Queue,
     hosts: Vec<Host>,
-    /// By link, from, to.
+    /// In the cable of two hosts.
+    witness: Option<Witness>,
+    /// By link, from, to; the witness is behind the hosts.
     directions: Vec<Direction>,
     frames: Frames,
     keys: KeyRing,
@@ -99,7 +112,9 @@ impl World {
             settings.config(host, Words::Usual)?;
         }
         let direction = |at| Direction::new(Dice::branch(plan.seed, LINKS, at));
-        let directions = (0..(settings.links.len() * number * number) as u64).map(direction).collect();
+        let ends = settings.members();
+        let directions = (0..(settings.links.len() * ends * ends) as u64).map(direction).collect();
+        let witness = Witness::new(settings, Dice::branch(plan.seed, WITNESSES, 0))?;
         let hosts = (0..number).map(|at| {
             let mut dice = Dice::branch(plan.seed, HOSTS, at as u64);
             Host {
@@ -129,12 +144,15 @@ impl World {
                 reboots_at: 0,
                 spared: false,
                 watchdog: None,
+                lost_power_at: None,
+                lie: None,
             }
         });
         let mut world = Self {
             now: 0,
             queue: Queue::default(),
             hosts: hosts.collect(),
+            witness,
             directions,
             frames: Frames::default(),
             keys: settings.keys()?,
@@ -170,6 +188,9 @@ impl World {
             self.disturbed_until = self.disturbed_until.max(first);
             self.queue.push(first, Event::PowerOn { host: small(host), power: 0 });
         }
+        if let Some(witness) = self.plan.settings.witness {
+            self.queue.push(witness.first_boot, Event::WitnessPower);
+        }
         self.queue.push(AUDIT_EVERY, Event::Audit);
         for (visit, at) in (0..).zip(self.visits()) {
             self.queue.push(at, Event::Visit(visit));
@@ -178,8 +199,25 @@ impl World {
 
     /// Runs to the end of the plan or to the first broken promise.
     pub(crate) fn run(&mut self) -> Option<Violation> {
+        self.play_all();
+        self.statistics.simulated = self.now;
+        self.violation.take()
+    }
+
+    /// Plays on until the end, or until the firmware of the witness, if it runs, is to begin or to end. Gives whether there
+    /// is more to play.
+    fn play(&mut self, mut firmware: Option<&mut Firmware<'_, '_>>) -> bool {
         let end = self.visits()[operators::VISITS - 1];
         while self.violation.is_none() {
+            if let Some(witness) = &self.witness {
+                if firmware.is_some() != (witness.board == Board::Up) {
+                    return true;
+                }
+                if let Some(firmware) = firmware.as_mut().filter(|_| witness.stirred && witness.is_awake()) {
+                    self.turn(firmware);
+                    continue;
+                }
+            }
             let tick = self.next_tick();
             let event = self.queue.next().unwrap_or(end);
             // Frames that arrive now come before the judgement of silence.
@@ -199,13 +237,13 @@ impl World {
                 },
             }
         }
-        self.statistics.simulated = self.now;
-        self.violation.take()
+        false
     }
 
     fn next_tick(&self) -> Option<(Micros, usize)> {
         let tick = |(at, host): (usize, &Host)| Some((host.daemon.as_ref()?.tick_at, at));
-        self.hosts.iter().enumerate().filter_map(tick).min()
+        let witness = self.witness.as_ref().map(|witness| (witness.tick_at, self.hosts.len()));
+        self.hosts.iter().enumerate().filter_map(tick).chain(witness).min()
     }
 
     fn happen(&mut self, event: Event) {
@@ -230,11 +268,20 @@ impl World {
             Event::Audit => self.audit(),
             Event::CrashOver { host, power } => self.crash_over(usize::from(host), power),
             Event::Visit(number) => self.visit(number),
+            Event::WitnessPower => self.witness_gets_power(),
+            Event::WitnessUp { lives } => self.witness_up(lives),
+            Event::OwnWatchdog { lives } => self.own_watchdog(lives),
+            Event::PortFree { side, lives } => self.port_is_free(usize::from(side), lives),
+            Event::LineWorks { host, number } => self.line_works(usize::from(host), number),
         }
     }
 
-    /// A daemon's timer: everything that was waiting has been handed in.
+    /// A daemon's timer, or the witness's: everything that was waiting has been handed in.
     fn wake_up(&mut self, host: usize) {
+        if let Some(witness) = self.witness.as_mut().filter(|_| host == self.hosts.len()) {
+            (witness.stirred, witness.tick_at) = (true, Micros::MAX);
+            return;
+        }
         self.step(host, Input::Tick);
         self.carry_out(host);
     }
@@ -286,6 +333,9 @@ impl World {
         if let Some(what) = truth::outvoted(self, host) {
             self.broken(Promise::OneOwner, what);
         }
+        if let Some(what) = truth::both_voted(self, host) {
+            self.broken(Promise::Witness, what);
+        }
         self.judge_speech(host, claims, speaks, notices);
     }
 
@@ -319,8 +369,19 @@ impl World {
                     self.broken(Promise::NotFromTheLiving, what);
                 }
             }
+            Notice::QuorumLost => {
+                if let Some(what) = truth::lost_for_nothing(self, host) {
+                    self.broken(Promise::Witness, what);
+                }
+            }
             Notice::Releasing { group, cause } => {
                 self.moves += 1;
+                if truth::is_calm(self) {
+                    self.broken(
+                        Promise::Witness,
+                        "a group moves though nothing happens but to the witness".to_owned(),
+                    );
+                }
                 if let Some(what) = truth::unfounded(self, host, group, cause) {
                     self.broken(Promise::NoFailback, what);
                 }
@@ -392,7 +453,8 @@ impl World {
 
     fn carry_out_one(&mut self, host: usize, effect: Effect) {
         match effect {
-            Effect::Transmit | Effect::Leave | Effect::Notice(_) | Effect::WitnessFence { .. } => {}
+            Effect::Transmit | Effect::Leave | Effect::Notice(_) => {}
+            Effect::WitnessFence { job, answer } => self.witness_answered(host, job, answer),
             Effect::Run { job, work } => self.run_job(host, job, work),
             Effect::Cancel(job) => self.cancel(host, job),
             Effect::Announce(group) => {
@@ -415,7 +477,7 @@ impl World {
                 self.tell(host, || format!("reboots, since group {} could not be stopped", group.0));
                 self.statistics.reboots += 1;
                 let off = self.hosts[host].dice.between(SECOND, 5 * SECOND);
-                self.lose_power(host, off);
+                self.take_down(host, off, Supply::Stays);
             }
         }
     }
@@ -509,6 +571,18 @@ impl World {
         &self.hosts[host]
     }
 
+    pub(crate) const fn witness(&self) -> Option<&Witness> {
+        self.witness.as_ref()
+    }
+
+    /// Whether a host has no supply, and its witness would see it.
+    pub(crate) fn is_dark(&self, host: usize) -> bool {
+        let sees =
+            self.plan.settings.witness.is_some_and(|settings| settings.senses[host] != Sense::NotWired);
+        let supplied = |witness: &Witness| witness.hardware.borrow().is_supplied(Side::ALL[host]);
+        sees && self.witness.as_ref().is_some_and(|witness| !supplied(witness))
+    }
+
     pub(crate) fn direction(&self, link: usize, from: usize, to: usize) -> &Direction {
         &self.directions[self.direction_at(link, from, to)]
     }
@@ -518,7 +592,8 @@ impl World {
     }
 
     fn direction_at(&self, link: usize, from: usize, to: usize) -> usize {
-        (link * self.hosts.len() + from) * self.hosts.len() + to
+        let ends = self.plan.settings.members();
+        (link * ends + from) * ends + to
     }
 
     fn direction_mut(&mut self, link: usize, from: usize, to: usize) -> &mut Direction {

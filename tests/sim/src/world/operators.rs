@@ -26,6 +26,9 @@ impl World {
         let deadtime = 3 * settings.longest(|intervals| intervals.deadtime);
         let initdead = settings.longest(|intervals| intervals.initdead);
         let keepalive = 3 * settings.longest(|intervals| intervals.keepalive);
+        // What the witness watches over may be reset once more.
+        let watched = settings.policy.witness_watchdog.map_or(0, |after| 3 * after.micros());
+        let watched = watched + 2 * settings.longest_pull();
         // Nor is a watchdog that is going to end what could not be stopped.
         let watchdog = settings.watchdog.map_or(0, |timeout| timeout + timeout / 8 + times.boot);
         let stops_and_starts =
@@ -40,6 +43,7 @@ impl World {
             + initdead
             + deadtime
             + watchdog
+            + watched
             + monitor
             + stops_and_starts
             + 10 * SECOND;
@@ -49,6 +53,7 @@ impl World {
             + initdead
             + deadtime
             + watchdog
+            + watched
             + monitor
             + stops_and_starts;
         // The promise: two dead times, and the time of a probe, a stop and a start when all is well.

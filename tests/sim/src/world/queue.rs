@@ -11,7 +11,8 @@ use crate::wire::FrameId;
 pub(super) enum Event {
     /// A fault of the plan strikes.
     Fault(usize),
-    /// A datagram, or what is left of a frame on a line, reaches a host.
+    /// A datagram, or what is left of a frame on a line, reaches a host; on the cable, the numbers behind the hosts' are the
+    /// sides of the witness.
     Arrival { link: u8, to: u8, frame: FrameId },
     /// The line from this host is free again.
     LineFree { link: u8, from: u8 },
@@ -49,6 +50,16 @@ pub(super) enum Event {
     CrashOver { host: u8, power: u32 },
     /// Operators see to what is left to do; the number of their visit.
     Visit(u8),
+    /// The witness gets power.
+    WitnessPower,
+    /// The firmware of the witness begins.
+    WitnessUp { lives: u32 },
+    /// The witness's own watchdog ends its hanging.
+    OwnWatchdog { lives: u32 },
+    /// The line from the witness to this host is free again.
+    PortFree { side: u8, lives: u32 },
+    /// A reset line has been pulled for as long as it takes.
+    LineWorks { host: u8, number: u32 },
 }
 
 #[derive(Debug, Clone, Copy)]

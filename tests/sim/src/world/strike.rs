@@ -19,7 +19,7 @@ impl World {
         self.timeline.tell(self.now, None, || format!("FAULT {fault}"));
         let judged = self.crash_to_judge(at);
         if self.let_happen(fault) {
-            self.statistics.faults[fault.kind() as usize] += 1;
+            self.statistics.faults.count(fault.kind());
             self.disturb(SECOND);
         }
         if let (Some((host, groups)), Fault::PowerLoss { .. }) = (judged, fault) {
@@ -34,6 +34,7 @@ impl World {
         match fault {
             Fault::Cut { link, from, to, lasts } => {
                 let until = self.lasting(lasts);
+                let to = self.next_end(link, to);
                 self.direction_mut(link, from, to).cut(until);
                 true
             }
@@ -137,6 +138,41 @@ impl World {
                 self.order(host, Command::Restart)
             }
             Fault::ConfirmDown { host, about, truthful } => self.confirm_down(host, about, truthful),
+            Fault::WitnessOff { off } => {
+                let off = self.lasting(off) - self.now;
+                self.witness_loses_power(off)
+            }
+            Fault::WitnessReset { by } => self.strike_witness(by),
+            Fault::WitnessHangs => self.witness_hangs(),
+            Fault::Unplug { host, lasts } => {
+                let until = self.lasting(lasts);
+                self.each_half(host, [true, true], |direction| direction.cut(until))
+            }
+            Fault::HalfCut { host, outward, lasts } => {
+                let until = self.lasting(lasts);
+                self.each_half(host, [outward, !outward], |direction| direction.cut(until))
+            }
+            Fault::HalfNoise { host, loss, flips, garbage, breaks, lasts } => {
+                let until = self.lasting(lasts);
+                let noise = Noise { loss, flips, garbage, breaks };
+                self.each_half(host, [true, true], |direction| direction.noise(noise, until))
+            }
+            Fault::AskFence { host } => self.ask_fence(host),
+            Fault::Blackout { off, witness } => {
+                let until = self.until(off) - self.now;
+                let hosts = (0..self.hosts.len()).filter(|host| self.crash(*host, off)).count();
+                (witness && self.witness_loses_power(until)) || hosts > 0
+            }
+            Fault::ForgeToWitness { host, forgery } => self.forge_to_witness(host, forgery),
+            Fault::LineBroken { host, lasts } => {
+                let until = self.lasting(lasts);
+                self.line_breaks(host, until)
+            }
+            Fault::Lie { host, lie, lasts } => {
+                let until = self.lasting(lasts);
+                self.hosts[host].lie = Some((lie, until));
+                true
+            }
             Fault::PingLost { host, ping, lasts } => {
                 self.hosts[host].ping_lost_until[ping] = self.lasting(lasts);
                 true
@@ -151,12 +187,33 @@ impl World {
         until
     }
 
+    /// The directions from a host to the witness, and from the witness to the host.
+    fn each_half(
+        &mut self,
+        host: usize,
+        which: [bool; 2],
+        mut what: impl FnMut(&mut crate::wire::Direction),
+    ) -> bool {
+        let (Some((link, _)), witness) = (self.plan.settings.witnessed_link(), self.hosts.len()) else {
+            return false;
+        };
+        for (from, to) in [(host, witness), (witness, host)]
+            .into_iter()
+            .zip(which)
+            .filter(|(_, it)| *it)
+            .map(|(ends, _)| ends)
+        {
+            what(self.direction_mut(link, from, to));
+        }
+        true
+    }
+
     fn each_direction(
         &mut self,
         which: impl Fn(usize, usize, usize) -> bool,
         mut what: impl FnMut(&mut crate::wire::Direction),
     ) -> bool {
-        let number = self.hosts.len();
+        let number = self.plan.settings.members();
         for (at, direction) in self.directions.iter_mut().enumerate() {
             let (link, from, to) = (at / number / number, at / number % number, at % number);
             if from != to && which(link, from, to) {

@@ -3,13 +3,15 @@
 use heartline_core::Input;
 use heartline_core::frame::Bytes;
 use heartline_core::ids::{LinkIndex, PingIndex};
+use heartline_core::message::Phase;
 use heartline_core::seal::Method;
+use heartline_core::witness::Side;
 
 use super::queue::Event;
 use super::{World, small};
 use crate::dice::Dice;
 use crate::host::{Daemon, Heard};
-use crate::plan::{Fault, Forgery, LinkSettings, Planned};
+use crate::plan::{Fault, Forgery, LinkSettings, Micros, Planned};
 use crate::truth::{self, Promise};
 use crate::wire::{Frame, FrameId, LINE_BUFFER, Origin};
 
@@ -37,7 +39,8 @@ struct Recorded {
 
 impl Tape {
     pub(super) fn new(dice: Dice, faults: &[Planned]) -> Self {
-        let runs = faults.iter().any(|planned| matches!(planned.fault, Fault::Forge { .. }));
+        let is_forgery = |fault| matches!(fault, Fault::Forge { .. } | Fault::ForgeToWitness { .. });
+        let runs = faults.iter().any(|planned| is_forgery(planned.fault));
         Self { dice, runs, recorded: Vec::new() }
     }
 
@@ -67,8 +70,9 @@ impl World {
             hears: daemon.hears(),
             words: daemon.in_force,
             deadtime: daemon.announced.unwrap_or(daemon.node.config().intervals().deadtime.micros()),
+            left: daemon.node.phase() == Phase::Left,
         };
-        let bytes = self.outbox.frame.clone();
+        let (bytes, origin) = self.with_lie(from, self.outbox.frame.clone(), origin);
         for link in 0..self.plan.settings.links.len() {
             match self.plan.settings.links[link] {
                 LinkSettings::Datagram { delay, jitter } => {
@@ -94,6 +98,13 @@ impl World {
                     self.send_on_line(link, from, frame);
                 }
                 LinkSettings::Serial { .. } => {}
+                LinkSettings::Witnessed { .. } => {
+                    if let Some(witness) = &mut self.witness {
+                        witness.remember(&bytes, origin);
+                    }
+                    let frame = self.frames.take(&bytes, Some(origin));
+                    self.send_on_line(link, from, frame);
+                }
             }
         }
     }
@@ -108,7 +119,16 @@ impl World {
                     one
                 }
             }
+            LinkSettings::Witnessed { .. } => self.hosts.len(),
             LinkSettings::Datagram { .. } => from,
+        }
+    }
+
+    /// Where what goes to a host goes first: on the cable with the witness in it, to that.
+    pub(super) fn next_end(&self, link: usize, to: usize) -> usize {
+        match self.plan.settings.links[link] {
+            LinkSettings::Witnessed { .. } => self.hosts.len(),
+            LinkSettings::Datagram { .. } | LinkSettings::Serial { .. } => to,
         }
     }
 
@@ -122,7 +142,17 @@ impl World {
             return;
         }
         sending.busy = true;
-        let LinkSettings::Serial { baud, .. } = self.plan.settings.links[link] else { return };
+        let takes = self.put_on_line(link, from, to, frame);
+        self.queue.push(self.now + takes, Event::LineFree { link: small(link), from: small(from) });
+    }
+
+    /// Lets a frame go over a line, and gives how long that takes.
+    pub(super) fn put_on_line(&mut self, link: usize, from: usize, to: usize, frame: FrameId) -> Micros {
+        let (LinkSettings::Serial { baud, .. } | LinkSettings::Witnessed { baud }) =
+            self.plan.settings.links[link]
+        else {
+            return 0;
+        };
         let mut bytes = std::mem::take(&mut self.line_bytes);
         let at = self.direction_at(link, from, to);
         let sent = self.frames.get_mut(frame);
@@ -130,8 +160,10 @@ impl World {
         std::mem::swap(&mut sent.bytes, &mut bytes);
         sent.sent = damaged.then(|| bytes.clone());
         self.line_bytes = bytes;
+        // The sides of the witness are numbered behind the hosts.
+        let to = if to == self.hosts.len() { to + from } else { to };
         self.queue.push(self.now + takes, Event::Arrival { link: small(link), to: small(to), frame });
-        self.queue.push(self.now + takes, Event::LineFree { link: small(link), from: small(from) });
+        takes
     }
 
     pub(super) fn line_is_free(&mut self, link: usize, from: usize) {
@@ -149,6 +181,12 @@ impl World {
 
     /// Bytes reach a host: they are read at once, wait in the kernel, or meet nobody.
     pub(super) fn arrive(&mut self, link: usize, to: usize, frame: FrameId) {
+        if let (Some(witness), Some(side)) = (&mut self.witness, to.checked_sub(self.hosts.len())) {
+            let arrived = self.frames.lift(frame);
+            witness.receive(self.now, Side::ALL[side], &arrived.bytes);
+            self.frames.put_back(frame, arrived);
+            return;
+        }
         let frozen = self.hosts[to].is_frozen(self.now);
         let paused = self.hosts[to].paused.is_some();
         let length = self.frames.get_mut(frame).bytes.len();
@@ -267,11 +305,11 @@ impl World {
 
     /// A forger sends something to a host. Gives false if he has nothing to make it of.
     pub(super) fn forge(&mut self, link: usize, to: usize, forgery: Forgery) -> bool {
-        let Some(bytes) = self.forged_bytes(link, to, forgery) else { return false };
+        let Some((bytes, _)) = self.forged_bytes(link, to, forgery) else { return false };
         let at = self.frames.take(&bytes, None);
         let frame = self.frames.get_mut(at);
         frame.forged = true;
-        if matches!(self.plan.settings.links[link], LinkSettings::Serial { .. }) {
+        if !matches!(self.plan.settings.links[link], LinkSettings::Datagram { .. }) {
             let mut encoded = [0; heartline_core::framing::encoded_bytes_max(512)];
             let length = heartline_core::framing::encode(&bytes, &mut encoded).unwrap_or(0);
             frame.bytes.clear();
@@ -281,10 +319,33 @@ impl World {
         true
     }
 
-    fn forged_bytes(&mut self, link: usize, to: usize, forgery: Forgery) -> Option<Vec<u8>> {
+    /// A forger sends something to the witness, on the line of a host.
+    pub(super) fn forge_to_witness(&mut self, host: usize, forgery: Forgery) -> bool {
+        let Some((link, _)) = self.plan.settings.witnessed_link() else { return false };
+        let Some((bytes, origin)) = self.forged_bytes(link, 1 - host, forgery) else { return false };
+        let mut encoded = [0; heartline_core::framing::encoded_bytes_max(512)];
+        let length = heartline_core::framing::encode(&bytes, &mut encoded).unwrap_or(0);
+        let Some(witness) = &mut self.witness else { return false };
+        if let Some(origin) = origin {
+            // What is authentic is passed on, however old it is.
+            witness.remember(&bytes, origin);
+        }
+        witness.receive(self.now, Side::ALL[host], &encoded[..length]);
+        self.statistics.forged_to_witness += 1;
+        true
+    }
+
+    /// The bytes, and of what was sent as it is, who sent it.
+    fn forged_bytes(
+        &mut self,
+        link: usize,
+        to: usize,
+        forgery: Forgery,
+    ) -> Option<(Vec<u8>, Option<Origin>)> {
         if forgery == Forgery::Garbage {
             let length = self.tape.dice.between(1, 512);
-            return Some((0..length).map(|_| self.tape.dice.bits().to_be_bytes()[0]).collect());
+            let bytes = (0..length).map(|_| self.tape.dice.bits().to_be_bytes()[0]).collect();
+            return Some((bytes, None));
         }
         let daemon = self.hosts[to].daemon.as_ref()?;
         let fits = |recorded: &&Recorded| {
@@ -304,7 +365,8 @@ impl World {
         if fitting.is_empty() {
             return None;
         }
-        let mut bytes = fitting[self.tape.dice.index(fitting.len())].bytes.clone();
+        let chosen = fitting[self.tape.dice.index(fitting.len())];
+        let (mut bytes, origin) = (chosen.bytes.clone(), chosen.origin);
         match forgery {
             Forgery::BitFlip => {
                 let at = self.tape.dice.index(bytes.len());
@@ -319,7 +381,8 @@ impl World {
             }
             Forgery::Garbage | Forgery::Replay | Forgery::EarlierLife => {}
         }
-        Some(bytes)
+        let is_whole = matches!(forgery, Forgery::Replay | Forgery::EarlierLife);
+        Some((bytes, is_whole.then_some(origin)))
     }
 
     /// The ping nodes are asked, and answer within a moment.

@@ -7,6 +7,7 @@ use heartline_core::Input;
 use heartline_core::time::Duration;
 
 use super::queue::Event;
+use super::reset_lines::Supply;
 use super::{World, a_moment, small};
 use crate::plan::{Micros, SECOND};
 
@@ -63,7 +64,7 @@ impl World {
         self.statistics.resets += 1;
         self.disturb(SECOND);
         let off: Micros = self.hosts[host].dice.between(SECOND, 5 * SECOND);
-        self.lose_power(host, off);
+        self.take_down(host, off, Supply::Stays);
         true
     }
 }

@@ -1,0 +1,152 @@
+//! Promise 11, about the witness in the cable:
+//!
+//! * It gives one vote an epoch, and the epochs of one life follow each other. It votes for a host only while the other has
+//!   been silent to it for the dead time that it announced, or for two keepalives without power, or has left, or its life
+//!   was ended by the reset line; and for its own dead time after its start for nobody. No two hosts have vote and majority at a
+//!   time.
+//! * It pulls a reset line only if the other host asked for it, or the host had it armed and nothing genuine of it has come for
+//!   the time of the watchdog, or two keepalives without power: so never for a reset, a brown-out or new firmware of its own.
+//! * Its loss moves nothing: a host that has seen the other for long enough on another way does not lose its majority; and
+//!   where nothing happens but to the witness, nothing moves and nobody is reset.
+//!
+//! And part of promise 9: two hosts that have each other reset by it do not both go down.
+
+use heartline_core::config::Quorum;
+use heartline_core::ids::NodeId;
+use heartline_core::member::Presence;
+use heartline_core::witness::{HOSTS, Word};
+
+use crate::board::{Said, Witness};
+use crate::plan::{Kind, LinkSettings, MILLISECOND, Micros, SECOND, WITNESS_LIMIT, name};
+use crate::world::World;
+
+/// Judges what the witness is about to say, against what it has said and heard before.
+pub(crate) fn misvoted(world: &World, word: &Word, said: &Said) -> Option<String> {
+    let witness = world.witness()?;
+    let (old, new) = (witness.said.vote, word.vote);
+    if old == new {
+        return None;
+    }
+    let to = (0..HOSTS).find(|host| Some(NodeId::of(name(*host))) == new.to);
+    let Some(to) = to.filter(|_| new.epoch == old.epoch.next()) else {
+        return Some(format!("the witness changes its vote from {old:?} to {new:?}"));
+    };
+    let other = 1 - to;
+    let reset = said.hosts[other].and_then(|(_, word)| word.reset).map(|reset| reset.generation.0);
+    let silent_for = match witness.ears[other].heard {
+        Some((_, origin)) if origin.left || reset >= Some(origin.generation) => return None,
+        Some((at, origin)) => {
+            let patience = World::by_its_clock(patience(world, witness, other, origin.deadtime));
+            (world.now() < at + patience).then(|| world.now() - at)
+        }
+        None => {
+            let deadtime = world.settings().hosts[0].intervals.deadtime;
+            (world.now() < witness.began + World::by_its_clock(deadtime)).then(|| world.now() - witness.began)
+        }
+    };
+    let silent_for = silent_for? / MILLISECOND;
+    Some(format!("the witness votes for {}, though it heard {} {silent_for} ms ago", name(to), name(other)))
+}
+
+/// How long a silence it bears of a host.
+fn patience(
+    world: &World,
+    witness: &Witness,
+    host: usize,
+    deadtime: Micros,
+) -> heartline_core::time::Duration {
+    let power = witness.said.hosts[host].map(|(_, word)| word.power);
+    let dark = world.is_dark(host) || power == Some(heartline_core::witness::Power::Off);
+    let keepalives = keepalive(world, host).times(2);
+    let deadtime = heartline_core::time::Duration::from_micros(deadtime);
+    if dark { deadtime.min(keepalives) } else { deadtime }
+}
+
+fn keepalive(world: &World, host: usize) -> heartline_core::time::Duration {
+    world.settings().hosts[host].intervals.keepalive
+}
+
+/// Judges a reset line that is pulled.
+pub(crate) fn pulled(world: &World, host: usize) -> Option<String> {
+    let witness = world.witness()?;
+    if is_calm(world) {
+        return Some(format!("the witness resets {} though nothing happens but to itself", name(host)));
+    }
+    let asked = |at: Micros| world.now() < at + WITNESS_LIMIT + 10 * SECOND;
+    if witness.asked[1 - host].is_some_and(asked) {
+        return None;
+    }
+    let watchdog = world.settings().policy.witness_watchdog;
+    let lies = world.host(host).lie.is_some();
+    let keepalive = keepalive(world, host);
+    let watchdog = if lies { Some(keepalive.times(3)) } else { watchdog };
+    let Some(watchdog) = watchdog.filter(|_| witness.ears[host].heard.is_some()) else {
+        return Some(format!("the witness resets {}, which has not asked for a watchdog", name(host)));
+    };
+    let limit = if world.is_dark(host) { keepalive.times(2).min(watchdog) } else { watchdog };
+    let since = witness.ears[host].heard.map_or(0, |(at, _)| at);
+    let silence = world.now() - since;
+    (silence < World::by_its_clock(limit)).then(|| {
+        format!("the witness resets {}, which it heard {} ms ago", name(host), silence / MILLISECOND)
+    })
+}
+
+/// Whether nothing happens in this run but to the witness, and the hosts have another way to each other.
+pub(crate) fn is_calm(world: &World) -> bool {
+    let network = world.settings().links.iter().any(|link| matches!(link, LinkSettings::Datagram { .. }));
+    let first = world.faults().first().map(|planned| planned.at);
+    let settings = world.settings();
+    let late = settings.hosts.iter().map(|host| host.first_boot).max().unwrap_or(0);
+    let first =
+        first.max(Some(late + settings.times.boot + settings.longest(|it| it.initdead) + 30 * SECOND));
+    let all = world.faults().iter().all(|planned| Kind::is_of_the_witness(&planned.fault.kind()));
+    world.witness().is_some() && network && all && first.is_some_and(|first| world.now() > first)
+}
+
+/// Judges a loss of the majority.
+pub(crate) fn lost_for_nothing(world: &World, host: usize) -> Option<String> {
+    if world.witness().is_none() || world.settings().policy.quorum != Quorum::Witness {
+        return None;
+    }
+    let other = 1 - host;
+    let deadtime = world.settings().longest(|intervals| intervals.deadtime);
+    let well = super::overlap::linked_since(world, host, other)?;
+    let slower = 3;
+    (world.now() > well + 2 * slower * deadtime + SECOND && world.host(other).lie.is_none())
+        .then(|| format!("{} loses its majority though it and {} see each other", name(host), name(other)))
+}
+
+/// Judges a node that believes that it has the vote: none other does.
+pub(crate) fn both_voted(world: &World, host: usize) -> Option<String> {
+    if world.settings().policy.quorum != Quorum::Witness {
+        return None;
+    }
+    let has = |at: usize| {
+        let here = world.host(at);
+        here.is_awake(world.now())
+            && here.daemon.as_ref().is_some_and(|daemon| {
+                let node = &daemon.node;
+                let dead = node.config().others().any(|member| {
+                    node.member(member).is_some_and(|member| member.presence() == Presence::Dead)
+                });
+                dead && node.has_quorum() && node.witness().is_some_and(|view| view.vote_is_ours)
+            })
+    };
+    (world.witness().is_some() && has(host) && has(1 - host))
+        .then(|| format!("{} and {} have the witness's vote at a time", name(host), name(1 - host)))
+}
+
+/// Judges a reset that one host has asked for: the other has not had it reset just so.
+pub(crate) fn reset_each_other(world: &World, victim: usize, by: usize) -> Option<String> {
+    let witness = world.witness()?;
+    let pull = witness.pulls[by];
+    let is_down = pull.took_down && pull.last_asker == Some(victim);
+    is_down.then(|| format!("{} and {} have each other reset, and both are off", name(victim), name(by)))
+}
+
+/// Finds a host that the witness has not told how its former life ended.
+pub(crate) fn unlearned(world: &World, host: usize) -> Option<String> {
+    let witness = world.witness()?;
+    let ended = witness.ended(host)?;
+    Some(format!("the witness has not told {} that it ended its life {}", name(host), ended.0))
+}
