@@ -64,9 +64,7 @@ impl Fences {
         let (state, verdict) = match (known, ask.stage) {
             (None, _) if ask.target != target.id => refuse(FenceRefusal::NotTheOther),
             (None, _) if !target.has_line => refuse(FenceRefusal::NoLine),
-            (None, _)
-                if (target.has_won || self.is_served(1 - asker)) && !planted!(WitnessServesBoth) =>
-            {
+            (None, _) if (target.has_won || self.is_served(1 - asker)) && !planted!(WitnessServesBoth) => {
                 refuse(FenceRefusal::OtherWasFirst)
             }
             (None, Stage::Arm) => {

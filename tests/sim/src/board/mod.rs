@@ -11,7 +11,6 @@ use std::rc::Rc;
 
 use heartline_bridge::store::Store;
 use heartline_core::framing::{Deframer, FRAME_BYTES_MAX};
-use heartline_core::ids::Generation;
 use heartline_core::provision::{ProvisionError, Request, WitnessKeys};
 use heartline_core::time::Instant;
 use heartline_core::witness::{HOSTS, HostWord, Side, StartCause, Vote};
@@ -72,6 +71,10 @@ pub(crate) struct Witness {
     pub(crate) deeds_seen: Option<u32>,
     /// What has reached it in this life.
     pub(crate) ears: [Ear; HOSTS],
+    /// The newest life of each host that it has ended in this life.
+    pub(crate) ended: [Option<u32>; HOSTS],
+    /// Its vote.
+    pub(crate) vote: Vote,
     /// What it has said in this life.
     pub(crate) said: Said,
     /// Each reset line.
@@ -85,8 +88,30 @@ pub(crate) struct Witness {
 #[derive(Debug, Default)]
 pub(crate) struct Ear {
     deframer: Deframer<FRAME_BYTES_MAX>,
-    /// The newest genuine frame of the host at that side, and when it came.
-    pub(crate) heard: Option<(Micros, Origin)>,
+    /// The newest genuine frame of the host at that side, and when it came; and of those that came before.
+    heard: Option<(Micros, Origin)>,
+    before: Option<(Micros, Origin)>,
+}
+
+impl Ear {
+    /// The newest genuine frame of the host at that side.
+    pub(crate) const fn heard(&self) -> Option<(Micros, Origin)> {
+        self.heard
+    }
+
+    /// What it had heard before `now`: of what comes at one moment the firmware hears one side first.
+    pub(crate) fn heard_before(&self, now: Micros) -> Option<(Micros, Origin)> {
+        self.heard.filter(|(at, _)| *at < now).or(self.before)
+    }
+
+    fn hear(&mut self, now: Micros, origin: Origin) {
+        if self.heard.is_some_and(|(_, known)| known.number() >= origin.number()) {
+            return;
+        }
+        if let Some(earlier) = self.heard.replace((now, origin)).filter(|(at, _)| *at < now) {
+            self.before = Some(earlier);
+        }
+    }
 }
 
 /// What it has said.
@@ -143,6 +168,8 @@ impl Witness {
             troubled_until: 0,
             deeds_seen: None,
             ears: Default::default(),
+            ended: [None; HOSTS],
+            vote: Vote::default(),
             said: Said::default(),
             pulls: Default::default(),
             asked: [None; HOSTS],
@@ -162,6 +189,8 @@ impl Witness {
         self.deeds_seen = None;
         self.ears = Default::default();
         self.said = Said::default();
+        self.ended = [None; HOSTS];
+        self.vote = Vote::default();
         self.stirred = true;
         self.clock.read(now)
     }
@@ -194,18 +223,11 @@ impl Witness {
         for byte in bytes {
             let Some(Ok(frame)) = deframer.push(*byte) else { continue };
             let Some(origin) = self.origin(frame) else { continue };
-            let Some(ear) = self.ears.get_mut(usize::from(origin.from)) else { continue };
-            if ear.heard.is_none_or(|(_, known)| known.number() < origin.number()) {
-                ear.heard = Some((now, origin));
+            if let Some(ear) = self.ears.get_mut(usize::from(origin.from)) {
+                ear.hear(now, origin);
             }
         }
         self.ears[side.index()].deframer = deframer;
-    }
-
-    /// The life of a host that it says it has ended.
-    pub(crate) fn ended(&self, host: usize) -> Option<Generation> {
-        let (_, word) = self.said.hosts[host]?;
-        word.reset.map(|reset| reset.generation)
     }
 
     /// Something is wrong with it until then.

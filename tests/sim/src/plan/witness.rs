@@ -61,10 +61,17 @@ pub(super) fn add(seed: u64, settings: &Settings, faults: &mut Vec<Planned>, tim
         return;
     }
     let mut dice = Dice::branch(seed, PURPOSE, 1);
-    if dice.permille(150) {
-        faults.clear();
-    } else if dice.permille(300) {
-        return;
+    match dice.below(100) {
+        0..15 => faults.clear(),
+        // A crash alone, to be judged by its time.
+        15..22 => {
+            let host = dice.index(settings.hosts.len());
+            let at = dice.between(times.0 + (times.1 - times.0) / 2, times.1 - SECOND);
+            *faults = vec![Planned { at, fault: Fault::PowerLoss { host, off: 300 * SECOND } }];
+            return;
+        }
+        22..45 => return,
+        _ => {}
     }
     let alone = faults.is_empty();
     let likelihood = dice.pick(&[100, 200, 400]);

@@ -24,9 +24,13 @@ pub(crate) fn false_death(world: &World, host: usize, member: MemberIndex) -> Op
         None => (daemon.born, intervals.initdead.micros()),
     };
     let since = since.max(world.host(host).long_stall_ended);
-    if world.witness().is_some() && other < world.hosts() && world.host(other).lost_power_at >= Some(since) {
-        // The witness has seen its power go.
-        return None;
+    if let Some(heard) = daemon.heard[other].filter(|_| world.witness().is_some() && other < world.hosts()) {
+        let there = world.host(other);
+        let lives = there.daemon.as_ref().map(|daemon| daemon.node.generation().0);
+        if lives != Some(heard.origin.generation) && there.lost_power_at.is_some() {
+            // The witness has seen its power go.
+            return None;
+        }
     }
     let silence = world.now().saturating_sub(since);
     (silence < unhurried(limit)).then(|| {
@@ -45,6 +49,8 @@ pub(crate) fn time_allowed(world: &World, crashed: usize) -> Micros {
     let settings = world.settings();
     let times = &settings.times;
     let deadtime = settings.hosts[crashed].intervals.deadtime.micros();
+    // As the wire has it, and the sixteenth that the core adds.
+    let armed = settings.watchdog.map_or(0, |timeout| timeout.div_ceil(SECOND) * SECOND * 17 / 16);
     let pull = settings.longest_pull();
     // Each of the two halves of a request, and the vote, go there and back, behind other frames of a slow line.
     let asks = if settings.witness.is_some() { 4 * SECOND } else { 0 };
@@ -56,18 +62,13 @@ pub(crate) fn time_allowed(world: &World, crashed: usize) -> Micros {
         let reset = match watched {
             Some(after) => (after + pull).saturating_sub(deadtime),
             None if witness.fences => pull,
-            None => 0,
+            None => armed,
         };
         let delay =
             if settings.policy.quorum == Quorum::Off { 2 * settings.policy.fence_delay.micros() } else { 0 };
         return deadtime + deadtime / 1_000 + reset + delay + asks + times.start + SECOND;
     }
-    let fence = match settings.watchdog {
-        _ if settings.policy.fencing => settings.longest_fence(),
-        // As the wire has it, and the sixteenth that the core adds.
-        Some(timeout) => timeout.div_ceil(SECOND) * SECOND * 17 / 16,
-        None => 0,
-    };
+    let fence = if settings.policy.fencing { settings.longest_fence() } else { armed };
     // Frames on a line, frames in the worst usual delay, and being waited for by those that must answer: at most half a
     // second for each of the two round trips of a claim that others must hear of.
     deadtime + deadtime / 1_000 + fence + times.start + SECOND

@@ -14,55 +14,50 @@
 use heartline_core::config::Quorum;
 use heartline_core::ids::NodeId;
 use heartline_core::member::Presence;
-use heartline_core::witness::{HOSTS, Word};
+use heartline_core::time::Duration;
+use heartline_core::witness::{HOSTS, Power, Vote};
 
-use crate::board::{Said, Witness};
+use crate::board::Witness;
 use crate::plan::{Kind, LinkSettings, MILLISECOND, Micros, SECOND, WITNESS_LIMIT, name};
 use crate::world::World;
 
-/// Judges what the witness is about to say, against what it has said and heard before.
-pub(crate) fn misvoted(world: &World, word: &Word, said: &Said) -> Option<String> {
+/// Judges a vote.
+pub(crate) fn misvoted(world: &World, new: Vote) -> Option<String> {
     let witness = world.witness()?;
-    let (old, new) = (witness.said.vote, word.vote);
-    if old == new {
-        return None;
-    }
+    let old = witness.vote;
     let to = (0..HOSTS).find(|host| Some(NodeId::of(name(*host))) == new.to);
     let Some(to) = to.filter(|_| new.epoch == old.epoch.next()) else {
         return Some(format!("the witness changes its vote from {old:?} to {new:?}"));
     };
     let other = 1 - to;
-    let reset = said.hosts[other].and_then(|(_, word)| word.reset).map(|reset| reset.generation.0);
-    let silent_for = match witness.ears[other].heard {
-        Some((_, origin)) if origin.left || reset >= Some(origin.generation) => return None,
-        Some((at, origin)) => {
-            let patience = World::by_its_clock(patience(world, witness, other, origin.deadtime));
-            (world.now() < at + patience).then(|| world.now() - at)
-        }
-        None => {
-            let deadtime = world.settings().hosts[0].intervals.deadtime;
-            (world.now() < witness.began + World::by_its_clock(deadtime)).then(|| world.now() - witness.began)
-        }
+    let (since, patience) = match witness.ears[other].heard_before(world.now()) {
+        Some((_, origin)) if origin.left || witness.ended[other] >= Some(origin.generation) => return None,
+        Some((at, origin)) => (at, patience(world, witness, other, Duration::from_micros(origin.deadtime))),
+        None => (witness.began, world.settings().hosts[0].intervals.deadtime),
     };
-    let silent_for = silent_for? / MILLISECOND;
-    Some(format!("the witness votes for {}, though it heard {} {silent_for} ms ago", name(to), name(other)))
+    let silence = world.now() - since;
+    (silence < World::by_its_clock(patience)).then(|| {
+        format!(
+            "the witness votes for {}, though it heard {}, or began, {} ms ago",
+            name(to),
+            name(other),
+            silence / MILLISECOND
+        )
+    })
 }
 
-/// How long a silence it bears of a host.
-fn patience(
-    world: &World,
-    witness: &Witness,
-    host: usize,
-    deadtime: Micros,
-) -> heartline_core::time::Duration {
-    let power = witness.said.hosts[host].map(|(_, word)| word.power);
-    let dark = world.is_dark(host) || power == Some(heartline_core::witness::Power::Off);
-    let keepalives = keepalive(world, host).times(2);
-    let deadtime = heartline_core::time::Duration::from_micros(deadtime);
-    if dark { deadtime.min(keepalives) } else { deadtime }
+/// How long a silence it bears of a host: `usual`, and only two keepalives without power.
+fn patience(world: &World, witness: &Witness, host: usize, usual: Duration) -> Duration {
+    if is_dark(world, witness, host) { usual.min(keepalive(world, host).times(2)) } else { usual }
 }
 
-fn keepalive(world: &World, host: usize) -> heartline_core::time::Duration {
+/// Whether the supply of a host is gone, or its return too new to count.
+fn is_dark(world: &World, witness: &Witness, host: usize) -> bool {
+    let says = witness.said.hosts[host].map(|(_, word)| word.power);
+    world.is_dark(host) || says == Some(Power::Off)
+}
+
+fn keepalive(world: &World, host: usize) -> Duration {
     world.settings().hosts[host].intervals.keepalive
 }
 
@@ -80,11 +75,11 @@ pub(crate) fn pulled(world: &World, host: usize) -> Option<String> {
     let lies = world.host(host).lie.is_some();
     let keepalive = keepalive(world, host);
     let watchdog = if lies { Some(keepalive.times(3)) } else { watchdog };
-    let Some(watchdog) = watchdog.filter(|_| witness.ears[host].heard.is_some()) else {
+    let Some(watchdog) = watchdog.filter(|_| witness.ears[host].heard().is_some()) else {
         return Some(format!("the witness resets {}, which has not asked for a watchdog", name(host)));
     };
-    let limit = if world.is_dark(host) { keepalive.times(2).min(watchdog) } else { watchdog };
-    let since = witness.ears[host].heard.map_or(0, |(at, _)| at);
+    let limit = patience(world, witness, host, watchdog);
+    let since = witness.ears[host].heard().map_or(0, |(at, _)| at);
     let silence = world.now() - since;
     (silence < World::by_its_clock(limit)).then(|| {
         format!("the witness resets {}, which it heard {} ms ago", name(host), silence / MILLISECOND)
@@ -121,9 +116,13 @@ pub(crate) fn both_voted(world: &World, host: usize) -> Option<String> {
     if world.settings().policy.quorum != Quorum::Witness {
         return None;
     }
+    let deadtime = world.settings().longest(|intervals| intervals.deadtime);
     let has = |at: usize| {
         let here = world.host(at);
-        here.is_awake(world.now())
+        // One whose clock stood still cannot know yet.
+        let knows = here.lost_time_at.is_none_or(|at| world.now() > at + deadtime);
+        knows
+            && here.is_awake(world.now())
             && here.daemon.as_ref().is_some_and(|daemon| {
                 let node = &daemon.node;
                 let dead = node.config().others().any(|member| {
@@ -147,6 +146,6 @@ pub(crate) fn reset_each_other(world: &World, victim: usize, by: usize) -> Optio
 /// Finds a host that the witness has not told how its former life ended.
 pub(crate) fn unlearned(world: &World, host: usize) -> Option<String> {
     let witness = world.witness()?;
-    let ended = witness.ended(host)?;
-    Some(format!("the witness has not told {} that it ended its life {}", name(host), ended.0))
+    let ended = witness.said.hosts[host]?.1.reset?.generation.0;
+    Some(format!("the witness has not told {} that it ended its life {ended}", name(host)))
 }

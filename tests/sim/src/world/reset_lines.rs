@@ -87,6 +87,7 @@ impl World {
         }
         if let Some(witness) = &mut self.witness {
             witness.pulls[victim].last_asker = by;
+            witness.ended[victim] = witness.ears[victim].heard().map(|(_, origin)| origin.generation);
         }
     }
 

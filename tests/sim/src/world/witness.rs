@@ -6,8 +6,9 @@ use heartline_bridge::{Bridge, Dongle, journal};
 use heartline_core::framing::{Deframer, FRAME_BYTES_MAX};
 use heartline_core::ids::NodeId;
 use heartline_core::message::Message;
+use heartline_core::provision::Answer;
 use heartline_core::time::Duration;
-use heartline_core::witness::{Deed, HOSTS, Side, StartCause, Word};
+use heartline_core::witness::{Deed, HOSTS, Side, StartCause, Vote};
 
 use super::queue::Event;
 use super::{World, small};
@@ -119,7 +120,16 @@ impl World {
                     self.reset_is_done(victim, cause);
                 }
             }
-            Deed::Voted(..) => self.statistics.votes += 1,
+            Deed::Voted(to, epoch) => {
+                self.statistics.votes += 1;
+                let vote = Vote { epoch, to: Some(to) };
+                if let Some(what) = truth::misvoted(self, vote) {
+                    self.broken(Promise::Witness, what);
+                }
+                if let Some(witness) = &mut self.witness {
+                    witness.vote = vote;
+                }
+            }
             _ => {}
         }
     }
@@ -135,7 +145,8 @@ impl World {
         };
         let known = self.witness.as_ref().and_then(|witness| witness.origin(&frame));
         let origin = known.or_else(|| self.said_by_witness(&frame));
-        if origin.is_none() {
+        // Noise that looks like a question about its keys is answered where it came from.
+        if origin.is_none() && Answer::read(&frame).is_err() {
             self.broken(Promise::Robust, "the witness passes on what nobody has sent".to_owned());
         }
         let Some((link, _)) = self.plan.settings.witnessed_link() else { return };
@@ -166,7 +177,7 @@ impl World {
         for (host, said) in said.hosts.iter_mut().enumerate() {
             let id = NodeId::of(name(host));
             let heard = message.heard.iter().any(|heard| heard.member == id && !heard.links.is_empty());
-            if let Some((_, origin)) = witness.ears[host].heard.filter(|_| heard) {
+            if let Some((_, origin)) = witness.ears[host].heard().filter(|_| heard) {
                 hears[host] = origin.generation;
             }
             *said = word.host(id).map(|word| (heard, *word));
@@ -180,17 +191,15 @@ impl World {
             deadtime: message.deadtime.micros(),
             left: false,
         };
-        self.judge_word(word, &said);
+        // What waited for the line is older.
+        if said.vote != witness.vote && said.vote.epoch >= witness.vote.epoch {
+            let what = format!("the witness says {:?} of its vote, which is {:?}", said.vote, witness.vote);
+            self.broken(Promise::Witness, what);
+        }
         let witness = self.witness.as_mut()?;
         witness.said = said;
         witness.remember(frame, origin);
         Some(origin)
-    }
-
-    fn judge_word(&mut self, word: &Word, said: &Said) {
-        if let Some(what) = truth::misvoted(self, word, said) {
-            self.broken(Promise::Witness, what);
-        }
     }
 
     pub(super) fn witness_gets_power(&mut self) {
