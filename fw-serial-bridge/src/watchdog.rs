@@ -101,7 +101,8 @@ impl Watchdog {
         }
         let slack = host.keepalive.max(other.keepalive).times(2);
         let others_last_sign = others.last_sign(other);
-        let together = others.state != WatchState::Off
+        // One that is not armed may be cut off as well.
+        let together = other.alive_at.is_some()
             && last_sign.since(others_last_sign) <= slack
             && others_last_sign.since(last_sign) <= slack;
         let cable_worked = host.heard.is_some_and(|heard| heard.max(self.since) + slack >= last_sign);

@@ -121,6 +121,19 @@ fn a_witness_that_is_unplugged_resets_nobody() {
     assert_eq!(rig.pulls, [], "plugged in again, one cable after the other");
 }
 
+/// A host that is not armed, since no line of it is wired or it has only begun, may be cut off as well.
+#[test]
+fn a_witness_that_is_unplugged_resets_nobody_where_only_one_is_armed() {
+    let mut rig = Rig::new();
+    rig.arm(0);
+    rig.run(2 * DEADTIME);
+    rig.stop(0);
+    rig.stop(1);
+    rig.run(20 * WATCHDOG);
+    assert_eq!(rig.pulls, []);
+    assert!(matches!(rig.host(0).watch, WatchState::Withheld(_)));
+}
+
 /// Both were silent, and one is heard again: the other has its whole time from then on.
 #[test]
 fn who_stays_silent_when_the_other_is_back_is_reset() {

@@ -17,7 +17,7 @@ use heartline_core::witness::{HOSTS, HostWord, Side, StartCause, Vote};
 
 use crate::dice::Dice;
 use crate::host::Clock;
-use crate::plan::{Micros, Settings};
+use crate::plan::{Micros, SECOND, Settings};
 use crate::wire::Origin;
 use hardware::Hardware;
 
@@ -143,7 +143,9 @@ pub(crate) struct Pull {
 impl Witness {
     /// A witness that was given its keys and settings. It has no power yet.
     pub(crate) fn new(settings: &Settings, dice: Dice) -> Result<Option<Self>, ProvisionError> {
-        let Some(provision) = settings.provision() else { return Ok(None) };
+        let (Some(witness), Some(provision)) = (settings.witness, settings.provision()) else {
+            return Ok(None);
+        };
         let keys = settings.keys().map_err(|_| ProvisionError::Unfit)?;
         let frame = Request::give(&provision, &keys, None)?;
         let flash = Flash::default();
@@ -165,7 +167,7 @@ impl Witness {
             tick_at: Micros::MAX,
             stirred: false,
             began: 0,
-            troubled_until: 0,
+            troubled_until: witness.first_boot + witness.boot + SECOND,
             deeds_seen: None,
             ears: Default::default(),
             ended: [None; HOSTS],

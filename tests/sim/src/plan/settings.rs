@@ -308,9 +308,13 @@ impl Settings {
     /// Whether the groups of a host that died are taken over: with quorum, not without a proof that they ended with it.
     #[must_use]
     pub fn takes_over(&self) -> bool {
-        let watched = self.watchdog.is_some() || self.policy.witness_watchdog.is_some();
-        let lines = self.witness.is_none_or(|witness| witness.pulls.iter().all(|pull| *pull > 0));
-        self.policy.quorum == Quorum::Off || ((self.policy.fencing || watched) && lines)
+        let wired = self.witness.is_none_or(|witness| witness.pulls.iter().all(|pull| *pull > 0));
+        let watched = self.watchdog.is_some() || (self.policy.witness_watchdog.is_some() && wired);
+        let fenced = self.policy.fencing && wired;
+        match self.policy.quorum {
+            Quorum::Off => fenced || !self.policy.fencing,
+            Quorum::Majority | Quorum::Witness => fenced || watched,
+        }
     }
 
     /// Whether a group that cannot be stopped makes its host reboot.
