@@ -81,6 +81,8 @@ impl World {
         // What was moved to where it failed before moves on.
         self.orders_given = true;
         let now = self.now;
+        // What others started, and its node never took for its own, is not its own by being moved.
+        let was_hidden = self.hosts[to].services[self.hosts[to].place(group)].hidden;
         for host in &mut self.hosts {
             let place = host.place(group);
             let believed = host.state(place) == Some(GroupState::Running);
@@ -93,7 +95,7 @@ impl World {
         }
         let place = self.hosts[to].place(group);
         // Back where it was: nobody there has seen it go.
-        let is_known = self.hosts[to].state(place) == Some(GroupState::Running);
+        let is_known = self.hosts[to].state(place) == Some(GroupState::Running) && !was_hidden;
         let service = &mut self.hosts[to].services[place];
         service.become_present(Present::Running, now);
         service.hidden = !is_known;
