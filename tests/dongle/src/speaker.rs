@@ -22,6 +22,8 @@ pub struct Speaker {
     pub asks: Asks,
     /// What the witness last said.
     pub word: Option<Word>,
+    /// All that it has said, as bytes of the line.
+    pub said: Vec<u8>,
     host: usize,
     keys: KeyRing,
     life: u32,
@@ -42,6 +44,7 @@ impl Speaker {
         Ok(Self {
             asks: Asks::default(),
             word: None,
+            said: Vec::new(),
             host,
             keys: keys(),
             life: 100,
@@ -119,7 +122,9 @@ impl Speaker {
             sequence: Sequence(self.sequence),
         };
         let frame = seal(&header, &message, &self.keys).map_err(std::io::Error::other)?;
-        self.line.write_all(&on_the_line(&frame))
+        let bytes = on_the_line(&frame);
+        self.said.extend_from_slice(&bytes);
+        self.line.write_all(&bytes)
     }
 
     /// Whether the witness was heard in this life.

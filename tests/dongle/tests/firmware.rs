@@ -7,12 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use heartline_core::framing::{Deframer, FRAME_BYTES_MAX};
-use heartline_core::ids::NodeId;
+use heartline_core::ids::{Epoch, NodeId};
 use heartline_core::notice::Notice;
 use heartline_core::provision::{Answer, Provision, Request, Wiring};
 use heartline_core::time::{Duration as Span, Instant};
 use heartline_core::witness::{
-    Asks, Deed, FenceAsk, FenceRefusal, FenceState, Power, Side, Stage, StartCause, WatchState,
+    Asks, Deed, FenceAsk, FenceRefusal, FenceState, Power, Side, Stage, StartCause, Watch, WatchState,
 };
 use heartline_dongle_tests::clock;
 use heartline_dongle_tests::forge::on_the_line;
@@ -29,7 +29,7 @@ fn limit() -> Instant {
 }
 
 /// The first answer to a request at one side. It is asked again until one comes: what comes before the firmware has
-/// opened its ports is lost, and its heartbeats come in between.
+/// opened its ports is lost, and its heartbeats come in between. What comes at the other side is taken as well.
 fn answer(board: &Board, side: Side, request: &[u8]) -> Answer {
     let mut line = &board.lines[side.index()];
     let mut deframer = Deframer::<FRAME_BYTES_MAX>::new();
@@ -41,6 +41,7 @@ fn answer(board: &Board, side: Side, request: &[u8]) -> Answer {
             line.write_all(&on_the_line(request)).unwrap();
             ask_at = clock::now() + Span::from_millis(1_000);
         }
+        let _ = (&board.lines[side.other().index()]).read(&mut [0; 512]);
         match line.read(&mut byte) {
             Ok(_) => {
                 if let Some(Ok(frame)) = deframer.push(byte[0])
@@ -267,4 +268,75 @@ fn race(board: &mut Board, hosts: &mut [Speaker; 2], round: u16) -> usize {
         turn(hosts, None, "the witness is ready for the next round");
     }
     winner
+}
+
+/// It hangs in the middle of a pull. Its own watchdog has the line let go, and the next life pulls nothing.
+#[test]
+fn a_hang_during_a_pull_lets_the_line_go() {
+    let directory = TempDir::new().unwrap();
+    let wiring = Wiring { pull: Span::from_millis(10_000), ..provision().wiring[0] };
+    let mut board = provisioned_with(&directory, &Provision { wiring: [wiring; 2], ..provision() });
+    let mut hosts = started(&board);
+    let lives = board.console().matches("started").count();
+    hosts[0].as_mut().unwrap().is_stalled = true;
+    run(&mut hosts, |_| board.pulled().unwrap()[0], "its line is pulled");
+    board.hang().unwrap();
+    run(&mut hosts, |_| board.pulled().unwrap() == [false, false], "the line is let go");
+    run(&mut hosts, |_| board.console().matches("started").count() > lives, "it starts again");
+    assert!(!board.console().contains("reset: "), "the pull did not come to its own end");
+    hosts[0] = Some(Host::boot(0, 101, &board.lines[0]).unwrap());
+    run(&mut hosts, |hosts| hosts.iter().flatten().all(is_watched), "both are watched over again");
+    assert_eq!(board.pulled().unwrap(), [false, false]);
+}
+
+/// Both hosts are away, the witness has forgotten what it had seen, and somebody plays all that they ever said: who is to be
+/// watched over, a fence in two halves, a vote. Nothing of it is done.
+#[test]
+fn recordings_ask_for_nothing_after_a_reset() {
+    let directory = TempDir::new().unwrap();
+    let wiring = Wiring { pull: Span::from_millis(300), ..provision().wiring[0] };
+    let mut board = provisioned_with(&directory, &Provision { wiring: [wiring; 2], ..provision() });
+    let mut hosts = [0, 1].map(|host| Speaker::new(host, &board.lines[host]).unwrap());
+    let limit = limit();
+    let deeds = ["armed", "reset: fenced", "voted", "released"];
+    let fence = |stage| FenceAsk { target: NodeId::of(NAMES[1]), ticket: 1, stage };
+    for deed in deeds {
+        while !board.console().contains(deed) {
+            assert!(clock::now() < limit, "{deed}: {hosts:#?}");
+            let [first, second] = &mut hosts;
+            first.turn().unwrap();
+            if deed == "voted" {
+                second.listen().unwrap()
+            } else {
+                second.turn().unwrap()
+            }
+            first.asks = match (deed, first.fence(1)) {
+                ("armed", _) => Asks { watch: Some(Watch::Arm(Span::from_millis(60_000))), ..first.asks },
+                ("reset: fenced", None) => Asks { fence: Some(fence(Stage::Arm)), ..first.asks },
+                ("reset: fenced", Some(_)) => Asks { fence: Some(fence(Stage::Fire)), ..first.asks },
+                ("voted", _) => Asks { vote: Some(Epoch(1)), ..first.asks },
+                _ => Asks { watch: Some(Watch::Release), ..Asks::default() },
+            };
+            thread::park_timeout(Duration::from_millis(2));
+        }
+    }
+    let before = board.console();
+    board.press_reset().unwrap();
+    while board.console().matches("started").count() == before.matches("started").count() {
+        assert!(clock::now() < limit, "it does not start again");
+        hosts.iter_mut().for_each(|host| host.listen().unwrap());
+        thread::park_timeout(Duration::from_millis(2));
+    }
+    for side in Side::ALL {
+        // Twice, at its own side and at the other: whoever is at the cable may be anywhere.
+        for host in [side, side.other()] {
+            (&board.lines[side.index()]).write_all(&hosts[host.index()].said).unwrap();
+        }
+        // What is answered was asked after all that.
+        assert_eq!(answer(&board, side, &Request::ask().unwrap()).outcome, None);
+    }
+    let console = board.console();
+    let since = console.strip_prefix(&before).unwrap();
+    assert!(since.contains("started") && !deeds.iter().any(|deed| since.contains(deed)), "{since}");
+    assert_eq!(board.pulled().unwrap(), [false, false]);
 }

@@ -156,6 +156,34 @@ fn demand(
     Ok(on_the_line(&seal(&header, &message, keys)?))
 }
 
+/// The cable is all that is left between the hosts, and it is bad: bits turn over and garbage comes in, in both halves and
+/// directions. Enough heartbeats pass.
+pub(crate) fn noise_on_both_halves_moves_nothing(world: World) -> Outcome {
+    let mut cluster = started(world, plan().line("witness_watchdog 2"))?;
+    let before = done(&cluster)?;
+    cluster.ha1.host.cut_ethernet("eth0")?;
+    cluster.ha1.wait_link("ha2", "eth0", false)?;
+    cluster.cable.flip_bits(1_000, 1)?;
+    cluster.dongle()?.far_cable.flip_bits(1_000, 2)?;
+    cluster.cable.noise(2, 3)?;
+    cluster.dongle()?.far_cable.noise(2, 4)?;
+    let is_hit = |status: &Snapshot| {
+        let counters = status.witness.as_ref().map_or(&[][..], |witness| witness.counters.as_slice());
+        counters.len() == 2 && counters.iter().all(|side| side.bad_frames > 10)
+    };
+    cluster.ha1.wait_status("both halves were hit", is_hit)?;
+    cluster.ha1.wait_link("ha2", "/dev/ttyS0", true)?;
+    assert_eq!(done(&cluster)?, before);
+    cluster.cable.flip_bits(0, 0)?;
+    cluster.cable.noise(0, 0)?;
+    cluster.dongle()?.far_cable.flip_bits(0, 0)?;
+    cluster.dongle()?.far_cable.noise(0, 0)?;
+    cluster.ha1.host.restore_ethernet("eth0")?;
+    cluster.wait_watched()?;
+    assert_eq!(done(&cluster)?, before);
+    Ok(cluster.finish()?)
+}
+
 /// Garbage comes in from ha2's plug as fast as the line goes. ha1 and the witness go on as if there was none.
 pub(crate) fn garbage_at_full_rate_stays_at_its_side(world: World) -> Outcome {
     let minutes = std::env::var(MINUTES_VARIABLE).ok().and_then(|text| text.parse().ok());

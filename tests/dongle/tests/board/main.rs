@@ -15,6 +15,7 @@ use heartline_lab::World;
 const SCENARIOS: &[(&str, Scenario)] = &[
     ("attacks::recordings_ask_for_nothing", attacks::recordings_ask_for_nothing),
     ("attacks::forgeries_ask_for_nothing", attacks::forgeries_ask_for_nothing),
+    ("attacks::noise_on_both_halves_moves_nothing", attacks::noise_on_both_halves_moves_nothing),
     ("attacks::garbage_at_full_rate_stays_at_its_side", attacks::garbage_at_full_rate_stays_at_its_side),
     ("guardian::a_hang_is_ended_and_resets_nobody", guardian::a_hang_is_ended_and_resets_nobody),
     ("loss::unplugged_it_resets_nobody", loss::unplugged_it_resets_nobody),
