@@ -94,10 +94,12 @@ fn enter(options: &Options) -> Result<ExitCode, DemoError> {
             return Err(DemoError::OpenKeys);
         }
         missing.extend(missing_for_boards());
-        board::firmware()?;
     }
     if !missing.is_empty() {
         return Err(DemoError::Missing(missing));
+    }
+    if options.dongle {
+        board::firmware()?;
     }
     let program = std::env::current_exe().map_err(DemoError::io("find the path of this program"))?;
     let status = world::enter(&program, &options.words_inside())?;
