@@ -5,6 +5,7 @@ mod debugger;
 
 use crate::command::PATH;
 use crate::error::Error;
+use crate::wait::pause;
 use nix::fcntl::OFlag;
 use nix::sys::termios::{FlushArg, tcflush};
 use serde_json::{Value, json};
@@ -16,8 +17,6 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-
-use crate::wait::pause;
 
 /// Names the program, if it is not where it is built.
 const PROGRAM_VARIABLE: &str = "HEARTLINE_FIRMWARE";
@@ -61,12 +60,13 @@ pub struct Board {
 /// # Errors
 /// [`Error::NoFirmware`].
 pub fn firmware() -> Result<PathBuf, Error> {
-    if let Some(path) = env::var_os(PROGRAM_VARIABLE) {
-        let path = PathBuf::from(path);
-        return if path.is_file() { Ok(path) } else { Err(Error::NoFirmware) };
+    if let Some(path) = env::var_os(PROGRAM_VARIABLE).map(PathBuf::from) {
+        return if path.is_file() { Ok(path) } else { Err(Error::NoFirmware(path)) };
     }
+    // This program was built below the same directory.
     let here = env::current_exe().map_err(Error::io("find the path of this program"))?;
-    here.ancestors().map(|above| above.join(BUILT)).find(|path| path.is_file()).ok_or(Error::NoFirmware)
+    let found = here.ancestors().map(|above| above.join(BUILT)).find(|path| path.is_file());
+    found.ok_or_else(|| Error::NoFirmware(Path::new("target").join(BUILT)))
 }
 
 impl Board {

@@ -109,7 +109,7 @@ impl CableBoard {
 
     fn with_board(&self, act: impl FnOnce(&mut Board) -> Result<(), Error>) -> Result<(), Error> {
         let mut state = lock(&self.state);
-        act(state.board.as_mut().ok_or_else(|| Error::Down("of the board".to_owned()))?)
+        act(state.board.as_mut().ok_or_else(|| Error::Emulator("the board has no power".to_owned()))?)
     }
 }
 

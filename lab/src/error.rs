@@ -94,8 +94,8 @@ pub enum Error {
     #[error("this cable has no end in the world")]
     NoEnd,
     /// The program for the emulated board was not built.
-    #[error("there is no firmware for the emulated board; `cargo xtask firmware build` makes it")]
-    NoFirmware,
+    #[error("there is no {}; `cargo xtask firmware build` makes it", .0.display())]
+    NoFirmware(PathBuf),
     /// The emulator of the board answered something else than it was asked, or ended.
     #[error("qemu-system-arm failed: {}", .0.trim())]
     Emulator(String),
