@@ -5,7 +5,7 @@ use crate::effect::Effects;
 use crate::fencing::Fence;
 use crate::frame::Header;
 use crate::freshness::Verdict;
-use crate::ids::{LinkIndex, MemberIndex, Sequence};
+use crate::ids::{Generation, LinkIndex, MemberIndex, Sequence};
 use crate::member::{Member, Presence};
 use crate::message::{GroupState, Heard, Message, Phase};
 use crate::notice::Notice;
@@ -231,11 +231,27 @@ impl Node {
             report.state == GroupState::Claiming && before.2.get(at).is_none_or(|old| old != report)
         });
         self.reply_due |= claims_anew;
+        self.learn_of_returns(now, message);
         self.heed_maintenance(from, message.maintenance, effects);
         self.compare_configurations(from, message, before.1, effects);
         self.learn_of_fence(from, message, effects);
         let changed = self.heed_witness(now, from, message, effects) || changed;
         self.learn_from_reports(from, &before.2, effects) || changed
+    }
+
+    /// One that left may be back, and be heard by others alone: then it has not left, and what is known of it is over. From
+    /// now on it counts as one that was never heard.
+    fn learn_of_returns(&mut self, now: Instant, message: &Message) {
+        let watchdog = self.majority.watchdog.filter(|_| !self.care.count.was_used());
+        for heard in message.heard.iter().filter(|heard| !heard.links.is_empty()) {
+            let Some(at) = self.config.member(heard.member) else { continue };
+            let member = &mut self.members[usize::from(at.0)];
+            let ahead = |life: Generation| heard.generation.wrapping_sub(low_byte(life.0)).cast_signed() > 0;
+            if member.presence == Presence::Left && member.generation().is_some_and(ahead) {
+                (member.presence, member.silent_since) = (Presence::Unheard, now);
+                member.watchdog = watchdog;
+            }
+        }
     }
 
     /// Which of our frames a member confirms; none if it does not hear us now, or means an earlier life of ours.

@@ -99,6 +99,25 @@ fn one_that_is_alone_gives_up_what_it_found_in_its_next_step() {
 }
 
 #[test]
+fn one_that_left_and_is_back_for_the_others_alone_is_not_taken_for_gone() {
+    let mut world = World::started(&Setting { auto_failback: false, ..three() });
+    world.order(2, 1, Command::Leave);
+    world.run(2 * DEADTIME);
+    cut_off(&mut world, 0);
+    world.boot(2);
+    world.run_for(4 * WATCHDOG, |world| world.owners(0) == [1]).expect("ha2 takes over");
+    world.order(2, 2, Command::Takeover(Scope::All));
+    world.run_for(4 * DEADTIME, |world| world.owners(0) == [2]).expect("ha3 is told to");
+    world.cuts.retain(|(from, to, _)| *from == 2 || *to == 2);
+    world.run_for(4 * WATCHDOG, |world| world.owners(0) != [2]).ok_or(()).expect_err("ha1 hears it through ha2");
+    assert!(world.node(0).has_quorum());
+    world.cuts.clear();
+    world.run(2 * DEADTIME);
+    assert_eq!(world.owners(0), [2]);
+    assert!(world.said(0, |notice| matches!(notice, Notice::MemberRestarted { .. })));
+}
+
+#[test]
 fn without_watchdog_and_fencing_the_majority_waits() {
     let mut world = World::started(&Setting { watchdog: None, ..three() });
     cut_off(&mut world, 0);
