@@ -109,7 +109,10 @@ fn one_that_left_and_is_back_for_the_others_alone_is_not_taken_for_gone() {
     world.order(2, 2, Command::Takeover(Scope::All));
     world.run_for(4 * DEADTIME, |world| world.owners(0) == [2]).expect("ha3 is told to");
     world.cuts.retain(|(from, to, _)| *from == 2 || *to == 2);
-    world.run_for(4 * WATCHDOG, |world| world.owners(0) != [2]).ok_or(()).expect_err("ha1 hears it through ha2");
+    world
+        .run_for(4 * WATCHDOG, |world| world.owners(0) != [2])
+        .ok_or(())
+        .expect_err("ha1 hears it through ha2");
     assert!(world.node(0).has_quorum());
     world.cuts.clear();
     world.run(2 * DEADTIME);
