@@ -125,8 +125,6 @@ bugs! {
     ResetOutlivesReturn,
     /// A witness that is ready to reset a member has done so.
     ReadyIsDone,
-    /// A recording of the witness is its word.
-    WitnessRecordingCounts,
     /// The witness votes for whoever asks, and twice in an epoch.
     WitnessVotesForBoth,
     /// The witness takes the silence of its own start for a death.

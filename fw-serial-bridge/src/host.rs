@@ -104,8 +104,9 @@ impl Host {
         }
     }
 
-    pub(crate) fn end_life(&mut self, now: Instant, cause: ResetCause) {
-        self.ended = Some(Ended { generation: self.generation(), cause, at: now, told_from: None });
+    /// The line was let go that had been pulled in this life of it. A later one that spoke meanwhile goes on.
+    pub(crate) const fn end_life(&mut self, now: Instant, generation: Generation, cause: ResetCause) {
+        self.ended = Some(Ended { generation, cause, at: now, told_from: None });
     }
 
     /// Whether it speaks in a life that was ended: the line does not do what it should.

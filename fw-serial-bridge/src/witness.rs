@@ -36,8 +36,8 @@ pub struct Witness {
     /// By side.
     lines: [ResetLine; HOSTS],
     pub(crate) senses: [PowerSense; HOSTS],
-    /// Whose line is pulled at each side, and why.
-    pulling: [Option<(usize, ResetCause)>; HOSTS],
+    /// Whose line is pulled at each side, which life of it that ends, and why.
+    pulling: [Option<(usize, Generation, ResetCause)>; HOSTS],
     pub(crate) speech: Speech,
 }
 
@@ -299,22 +299,22 @@ impl Witness {
     fn pull(&mut self, now: Instant, side: Side, at: usize, cause: ResetCause) {
         let generation = self.hosts[at].generation();
         if planted!(WitnessSaysTooEarly) {
-            self.hosts[at].end_life(now, cause);
+            self.hosts[at].end_life(now, generation, cause);
         }
         self.watchdogs[at].spend(generation);
         self.lines[side.index()].pull(now, self.senses[side.index()].power());
-        self.pulling[side.index()] = Some((at, cause));
+        self.pulling[side.index()] = Some((at, generation, cause));
     }
 
     fn let_go(&mut self, now: Instant, side: Side, pulled: Pulled, journal: &mut Journal<'_>) {
-        let Some((at, cause)) = self.pulling[side.index()].take() else { return };
+        let Some((at, generation, cause)) = self.pulling[side.index()].take() else { return };
         if matches!(cause, ResetCause::Fence(_)) {
             self.fences.ended(pulled);
         }
         let host = &mut self.hosts[at];
         match pulled {
             Pulled::Done(read_back) => {
-                host.end_life(now, cause);
+                host.end_life(now, generation, cause);
                 journal.note(now, Deed::Reset(host.id, cause, read_back));
             }
             Pulled::StayedOn => journal.note(now, Deed::StayedOn(host.id, cause)),

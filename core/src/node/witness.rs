@@ -100,8 +100,7 @@ impl Node {
         effects: &mut Effects,
     ) -> bool {
         let member = &self.members[usize::from(from.0)];
-        let is_no_recording = member.has_heard_us || planted(Bug::WitnessRecordingCounts);
-        let hears_us = member.hears_us;
+        let (hears_us, is_no_recording) = (member.hears_us, member.has_heard_us);
         if Some(from) != self.config.witness() {
             return false;
         }
@@ -144,12 +143,13 @@ impl Node {
         let reset = word.host(self.config.members[usize::from(at.0)].id)?.reset?;
         let reset_at = *told_at - reset.ago;
         let ended = match member.generation() {
-            Some(generation) => generation <= reset.generation || planted(Bug::ResetOutlivesReturn),
+            Some(generation) => generation <= reset.generation,
             // A later life of it that nobody heard has no majority, where one counts.
             None => self.config.policy.quorum != Quorum::Off,
         };
         let silent_since = member.heard.is_none_or(|heard| reset_at >= heard + member.keepalive);
-        (member.presence == Presence::Dead && ended && silent_since).then_some((reset, reset_at))
+        let applies = (ended && silent_since) || planted(Bug::ResetOutlivesReturn);
+        (member.presence == Presence::Dead && applies).then_some((reset, reset_at))
     }
 
     /// The vote is asked for as long as a member is dead, and for each death anew.

@@ -134,6 +134,21 @@ fn a_witness_that_is_unplugged_resets_nobody_where_only_one_is_armed() {
     assert!(matches!(rig.host(0).watch, WatchState::Withheld(_)));
 }
 
+/// The line does nothing, and the host that was only booting comes up while it is pulled.
+#[test]
+fn a_life_that_began_while_the_line_was_pulled_is_not_ended() {
+    let mut rig = Rig::armed();
+    rig.stop(0);
+    rig.run(WATCHDOG + 10);
+    assert_eq!(rig.pulls.len(), 1);
+    rig.boot(0);
+    rig.peers[0].hears_witness = false;
+    rig.vote(1, 1);
+    rig.run(PULL);
+    let ended = rig.host(0).reset.map(|reset| reset.generation.0);
+    assert_eq!((ended, rig.voted()), (Some(100), (0, None)));
+}
+
 /// Both were silent, and one is heard again: the other has its whole time from then on.
 #[test]
 fn who_stays_silent_when_the_other_is_back_is_reset() {

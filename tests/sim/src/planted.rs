@@ -55,12 +55,9 @@ pub const fn expectation(bug: Bug) -> Expectation {
         Bug::TagUnchecked | Bug::OneLinkIsAll | Bug::InitialTimeSkipped | Bug::StallForgotten => {
             &[Promise::NotFromTheLiving]
         }
+        Bug::ResetOutlivesReturn | Bug::ReadyIsDone | Bug::WitnessSaysTooEarly => &[Promise::OneOwner],
         Bug::VoteNotAwaited
-        | Bug::ResetOutlivesReturn
-        | Bug::ReadyIsDone
-        | Bug::WitnessRecordingCounts
-        | Bug::WitnessSaysTooEarly => &[Promise::OneOwner],
-        Bug::WitnessVotesForBoth
+        | Bug::WitnessVotesForBoth
         | Bug::WitnessStartIsDeath
         | Bug::WitnessUnpluggedFires
         | Bug::WitnessTestimonyIgnored

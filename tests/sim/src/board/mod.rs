@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use heartline_bridge::store::Store;
 use heartline_core::framing::{Deframer, FRAME_BYTES_MAX};
+use heartline_core::ids::NodeId;
 use heartline_core::provision::{ProvisionError, Request, WitnessKeys};
 use heartline_core::time::Instant;
 use heartline_core::witness::{HOSTS, HostWord, Side, StartCause, Vote};
@@ -21,8 +22,11 @@ use crate::plan::{Micros, SECOND, Settings};
 use crate::wire::Origin;
 use hardware::Hardware;
 
-/// How many frames are remembered: more than are ever under way, or waiting in the bridge.
-const REMEMBERED: usize = 48;
+/// How many frames of each sender are remembered: more than are ever under way, or waiting in the bridge. One whose end was
+/// lost may be the last before a long silence.
+const REMEMBERED: usize = 24;
+/// Both hosts and the witness.
+const SENDERS: usize = HOSTS + 1;
 
 /// What the board does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,9 +83,14 @@ pub(crate) struct Witness {
     pub(crate) said: Said,
     /// Each reset line.
     pub(crate) pulls: [Pull; HOSTS],
+    /// To whom it gave its newest vote, over all its lives.
+    pub(crate) voted_for: Option<usize>,
+    /// The hosts' names on the wire, and its own.
+    pub(crate) ids: [NodeId; HOSTS],
+    pub(crate) id: NodeId,
     /// When a host last asked it to reset the other.
     pub(crate) asked: [Option<Micros>; HOSTS],
-    sent: VecDeque<(Vec<u8>, Origin)>,
+    sent: [VecDeque<(Vec<u8>, Origin)>; SENDERS],
 }
 
 /// What comes in at one side, as the firmware should hear it.
@@ -175,8 +184,16 @@ impl Witness {
             said: Said::default(),
             pulls: Default::default(),
             asked: [None; HOSTS],
-            sent: VecDeque::new(),
+            voted_for: None,
+            ids: provision.hosts,
+            id: provision.witness,
+            sent: Default::default(),
         }))
+    }
+
+    /// The host with this name on the wire.
+    pub(crate) fn host(&self, id: NodeId) -> Option<usize> {
+        self.ids.iter().position(|known| *known == id)
     }
 
     /// Whether the firmware runs its loop.
@@ -199,15 +216,21 @@ impl Witness {
 
     /// Remembers a genuine frame, so that it is known when it comes out of the bridge.
     pub(crate) fn remember(&mut self, bytes: &[u8], origin: Origin) {
-        if self.sent.len() == REMEMBERED {
-            self.sent.pop_front();
-        }
-        self.sent.push_back((bytes.to_vec(), origin));
+        let Some(sent) = self.sent.get_mut(usize::from(origin.from)) else { return };
+        let mut place =
+            if sent.len() == REMEMBERED { sent.pop_front().map(|(bytes, _)| bytes) } else { None }
+                .unwrap_or_default();
+        place.clear();
+        place.extend_from_slice(bytes);
+        sent.push_back((place, origin));
     }
 
     /// Where a frame comes from; nothing if nobody sent it.
     pub(crate) fn origin(&self, bytes: &[u8]) -> Option<Origin> {
-        self.sent.iter().rev().find(|(sent, _)| sent == bytes).map(|(_, origin)| *origin)
+        let find = |sent: &VecDeque<(Vec<u8>, Origin)>| {
+            sent.iter().rev().find(|(sent, _)| sent == bytes).map(|(_, origin)| *origin)
+        };
+        self.sent.iter().find_map(find)
     }
 
     /// Hands bytes to a port, and notes what the firmware hears by them.

@@ -305,10 +305,16 @@ impl Settings {
         self.policy.fencing || self.policy.quorum != Quorum::Off
     }
 
+    /// Whether the witness, if there is one, can reset every host.
+    #[must_use]
+    pub fn is_wired(&self) -> bool {
+        self.witness.is_none_or(|witness| witness.pulls.iter().all(|pull| *pull > 0))
+    }
+
     /// Whether the groups of a host that died are taken over: with quorum, not without a proof that they ended with it.
     #[must_use]
     pub fn takes_over(&self) -> bool {
-        let wired = self.witness.is_none_or(|witness| witness.pulls.iter().all(|pull| *pull > 0));
+        let wired = self.is_wired();
         let watched = self.watchdog.is_some() || (self.policy.witness_watchdog.is_some() && wired);
         let fenced = self.policy.fencing && wired;
         match self.policy.quorum {

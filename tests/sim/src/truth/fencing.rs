@@ -20,7 +20,8 @@ pub(crate) fn both_down(world: &World, victim: usize, by: usize) -> Option<Strin
 /// Finds a member that is back from a fence and was not told of it. Excused: a daemon that does not live any more, and
 /// whom a lying device spared.
 pub(crate) fn untold(world: &World, host: usize) -> Option<String> {
-    let daemon = world.host(host).daemon.as_ref()?;
+    // Who has said that it hears nobody is not believed.
+    let daemon = world.host(host).daemon.as_ref().filter(|_| world.host(host).lie.is_none())?;
     let generation = |other: usize| world.host(other).daemon.as_ref().map(|there| there.node.generation().0);
     let untold = |other: &usize| {
         let member = daemon.node.member(MemberIndex(u8::try_from(*other).unwrap_or(u8::MAX)));

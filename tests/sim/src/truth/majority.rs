@@ -64,6 +64,7 @@ fn is_in_the_minority(world: &World, host: usize) -> bool {
 /// Whether the witness has not heard a host for so long that its word from before is worth nothing. In a new life it does not
 /// know what the former one has said.
 fn has_given_up(world: &World, witness: &Witness, host: usize, deadtime: Micros) -> bool {
-    let hears = witness.said.hosts[host].is_none_or(|(hears, _)| hears);
+    // Nor does it hear whom it believes to have ended by a line that does nothing.
+    let hears = witness.said.hosts[host].is_none_or(|(hears, _)| hears) || world.host(host).spared;
     witness.is_awake() && !hears && world.now() > witness.began + deadtime
 }

@@ -60,6 +60,7 @@ pub(crate) fn time_allowed(world: &World, crashed: usize) -> Micros {
     });
     if let Some(witness) = settings.witness {
         let reset = match watched {
+            _ if !settings.is_wired() => armed,
             Some(after) => (after + pull).saturating_sub(deadtime),
             None if witness.fences => pull,
             None => armed,

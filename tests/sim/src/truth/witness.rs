@@ -3,7 +3,7 @@
 //! * It gives one vote an epoch, and the epochs of one life follow each other. It votes for a host only while the other has
 //!   been silent to it for the dead time that it announced, or for two keepalives without power, or has left, or its life
 //!   was ended by the reset line; and for its own dead time after its start for nobody. No two hosts have vote and majority at a
-//!   time.
+//!   time, and none takes what one that it holds for dead may have without the vote.
 //! * It pulls a reset line only if the other host asked for it, or the host had it armed and nothing genuine of it has come for
 //!   the time of the watchdog, or two keepalives without power: so never for a reset, a brown-out or new firmware of its own.
 //! * Its loss moves nothing: a host that has seen the other for long enough on another way does not lose its majority; and
@@ -11,11 +11,11 @@
 //!
 //! And part of promise 9: two hosts that have each other reset by it do not both go down.
 
-use heartline_core::config::Quorum;
-use heartline_core::ids::NodeId;
+use heartline_core::config::{MemberKind, Quorum};
+use heartline_core::ids::{GroupIndex, MemberIndex};
 use heartline_core::member::Presence;
 use heartline_core::time::Duration;
-use heartline_core::witness::{HOSTS, Power, Vote};
+use heartline_core::witness::{Power, Vote};
 
 use crate::board::Witness;
 use crate::plan::{Kind, LinkSettings, MILLISECOND, Micros, SECOND, WITNESS_LIMIT, name};
@@ -25,7 +25,7 @@ use crate::world::World;
 pub(crate) fn misvoted(world: &World, new: Vote) -> Option<String> {
     let witness = world.witness()?;
     let old = witness.vote;
-    let to = (0..HOSTS).find(|host| Some(NodeId::of(name(*host))) == new.to);
+    let to = new.to.and_then(|to| witness.host(to));
     let Some(to) = to.filter(|_| new.epoch == old.epoch.next()) else {
         return Some(format!("the witness changes its vote from {old:?} to {new:?}"));
     };
@@ -109,6 +109,20 @@ pub(crate) fn lost_for_nothing(world: &World, host: usize) -> Option<String> {
     let slower = 3;
     (world.now() > well + 2 * slower * deadtime + SECOND && world.host(other).lie.is_none())
         .then(|| format!("{} loses its majority though it and {} see each other", name(host), name(other)))
+}
+
+/// Judges a start: what a host that is held for dead may have is taken with the witness's vote only.
+pub(crate) fn took_unvoted(world: &World, host: usize, group: GroupIndex) -> Option<String> {
+    let witness = world.witness().filter(|_| world.settings().policy.quorum == Quorum::Witness)?;
+    let node = &world.host(host).daemon.as_ref()?.node;
+    let dead = |member: &MemberIndex| {
+        let member = node.member(*member).filter(|member| member.kind() == MemberKind::Node);
+        member
+            .is_some_and(|member| member.presence() == Presence::Dead && member.report(group).state.may_run())
+    };
+    let takes = node.config().others().any(|member| dead(&member));
+    (takes && witness.voted_for != Some(host))
+        .then(|| format!("{} takes group {} without the witness's vote", name(host), group.0))
 }
 
 /// Judges a node that believes that it has the vote: none other does.

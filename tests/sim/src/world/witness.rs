@@ -13,7 +13,7 @@ use heartline_core::witness::{Deed, HOSTS, Side, StartCause, Vote};
 use super::queue::Event;
 use super::{World, small};
 use crate::board::{Board, Firmware, Flash, Left, Said, Shared, ends};
-use crate::plan::{CLUSTER, HOSTS_MAX, MILLISECOND, Micros, SECOND, WITNESS, WitnessReset, Words, name};
+use crate::plan::{CLUSTER, HOSTS_MAX, MILLISECOND, Micros, SECOND, WitnessReset, Words};
 use crate::truth::{self, Promise};
 use crate::wire::Origin;
 
@@ -113,7 +113,7 @@ impl World {
     }
 
     fn done_by_witness(&mut self, deed: Deed) {
-        let host = |id: NodeId| (0..HOSTS).find(|host| NodeId::of(name(*host)) == id);
+        let host = |id: NodeId| self.witness.as_ref().and_then(|witness| witness.host(id));
         match deed {
             Deed::Reset(victim, cause, _) => {
                 if let Some(victim) = host(victim) {
@@ -128,6 +128,7 @@ impl World {
                 }
                 if let Some(witness) = &mut self.witness {
                     witness.vote = vote;
+                    witness.voted_for = witness.host(to);
                 }
             }
             _ => {}
@@ -166,7 +167,7 @@ impl World {
     /// The witness's own frame, seen for the first time.
     fn said_by_witness(&mut self, frame: &[u8]) -> Option<Origin> {
         let (header, body) = self.keys.open(CLUSTER, frame).ok()?;
-        if header.sender != NodeId::of(WITNESS) {
+        if self.witness.as_ref()?.id != header.sender {
             return None;
         }
         let message = Message::decode(body).ok()?;
@@ -175,7 +176,7 @@ impl World {
         let mut hears = [0; HOSTS_MAX];
         let witness = self.witness.as_ref()?;
         for (host, said) in said.hosts.iter_mut().enumerate() {
-            let id = NodeId::of(name(host));
+            let id = witness.ids[host];
             let heard = message.heard.iter().any(|heard| heard.member == id && !heard.links.is_empty());
             if let Some((_, origin)) = witness.ears[host].heard().filter(|_| heard) {
                 hears[host] = origin.generation;
