@@ -127,6 +127,12 @@ impl<const N: usize> Deframer<N> {
         }
     }
 
+    /// Forgets what has come of a frame, as if it had come to the line just now.
+    pub const fn forget(&mut self) {
+        self.length = 0;
+        self.state = State::Skipping;
+    }
+
     fn restart(&mut self) {
         self.length = 0;
         self.state = State::Reading(DecoderState::Idle);

@@ -10,7 +10,7 @@ use heartline_core::framing::{self, Deframer};
 use heartline_core::ids::Generation;
 use heartline_core::limits::MAX_FRAME;
 use heartline_core::provision::{self, Answer, Gift, ProvisionError, Request, WitnessKeys};
-use heartline_core::time::Instant;
+use heartline_core::time::{Duration, Instant};
 use heartline_core::witness::{Counters, Deed, Firmware, HOSTS, Side, StartCause};
 
 use crate::FIRMWARE;
@@ -21,6 +21,8 @@ use crate::witness::{Passage, Witness};
 /// Bytes of the longest heartbeat of the witness as it goes over the line.
 const OWN_ROOM: usize = 192;
 const LONGEST: usize = framing::encoded_bytes_max(MAX_FRAME);
+/// A frame does not stand still for so long: whose end was lost is not ended by the beginning of one that comes much later.
+const PAUSE: Duration = Duration::from_millis(500);
 /// Bytes that may wait for one line.
 const OUT: usize = LONGEST + OWN_ROOM;
 
@@ -42,6 +44,7 @@ struct Line {
     out: Outbox,
     counters: Counters,
     last_frame: Option<Instant>,
+    last_byte: Option<Instant>,
 }
 
 /// What went wrong on a line since the last look.
@@ -93,6 +96,9 @@ impl<'m, P: Pages> Bridge<'m, P> {
             Side::A => (a, b),
             Side::B => (b, a),
         };
+        if from.last_byte.replace(now).is_some_and(|last| now >= last + PAUSE) {
+            from.deframer.forget();
+        }
         for byte in bytes {
             match from.deframer.push(*byte) {
                 None => {}
@@ -257,6 +263,7 @@ impl Line {
             out: Outbox::new(),
             counters: Counters::default(),
             last_frame: None,
+            last_byte: None,
         }
     }
 }

@@ -104,6 +104,20 @@ fn nothing_waits_once_the_last_byte_is_there() {
     assert_eq!(bridge.outgoing(Side::B), line);
 }
 
+/// The last frame of a host that died lost its end; half a minute later the next life's first frame begins with a zero.
+#[test]
+fn a_frame_without_end_is_not_ended_by_one_that_comes_much_later() {
+    let mut cable = Cable::provisioned();
+    let mut bridge = cable.start();
+    let [first, second] = [host_frame(0), host_frame(0)].map(|frame| on_the_line(&frame));
+    bridge.receive(at(0), Side::A, &first[..first.len() - 1]);
+    bridge.receive(at(30_000), Side::A, &second);
+    assert_eq!(drain(&mut bridge, Side::B), second);
+    bridge.receive(at(30_000), Side::A, &first[..first.len() - 1]);
+    bridge.receive(at(30_100), Side::A, &second);
+    assert_eq!(frames(&drain(&mut bridge, Side::B)).len(), 2, "the line only hesitated");
+}
+
 #[test]
 fn its_own_heartbeats_go_out_at_both_sides() {
     let mut cable = Cable::provisioned();

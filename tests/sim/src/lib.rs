@@ -1,7 +1,7 @@
 //! Whole clusters of real core nodes in virtual time: the evidence for "who may mount the disk".
 //!
 //! ```text
-//! seed -> plan (settings, faults) -> world (queue, hosts, links) -> truth (ten promises)  -> report
+//! seed -> plan (settings, faults) -> world (queue, hosts, links) -> truth (11 promises)   -> report
 //!                                                                       |
 //!                          timeline <- shrink <------- broken promise --+
 //! ```
@@ -16,7 +16,8 @@
 //! * `host`: machines with power, a disk for the generation, a clock of their own, a daemon, agents and services.
 //! * `world`: what happens, in its order: jobs that fail, hang, are slow or lie; fencing devices; stalls, pauses, crashes;
 //!   operators.
-//! * `truth`: what really runs where, against the eight promises of the design, one about fencing and one about maintenance.
+//! * `truth`: what really runs where, against the eight promises of the design and one each about fencing, maintenance and
+//!   the witness.
 //!   Each file has the exact statement and every excuse.
 //!
 //! What is simulated as the Linux host does it: silence is judged after all waiting frames were handed in; a stalled daemon's

@@ -10,7 +10,7 @@ use heartline_core::ids::MemberIndex;
 
 use super::overlap::unhurried;
 use crate::host::Presence;
-use crate::plan::{MILLISECOND, Micros, SECOND, WITNESS, name};
+use crate::plan::{MILLISECOND, Micros, SECOND, Settings, WITNESS, name};
 use crate::world::World;
 
 /// Judges a notice that a member is dead.
@@ -51,28 +51,32 @@ pub(crate) fn time_allowed(world: &World, crashed: usize) -> Micros {
     let deadtime = settings.hosts[crashed].intervals.deadtime.micros();
     // As the wire has it, and the sixteenth that the core adds.
     let armed = settings.watchdog.map_or(0, |timeout| timeout.div_ceil(SECOND) * SECOND * 17 / 16);
-    let pull = settings.longest_pull();
-    // Each of the two halves of a request, and the vote, go there and back, behind other frames of a slow line.
-    let asks = if settings.witness.is_some() { 4 * SECOND } else { 0 };
-    let watched = settings.policy.witness_watchdog.map(|after| {
-        let silence = after.micros().max(settings.longest(|intervals| intervals.keepalive) * 3);
-        silence + silence / 1_000
-    });
-    if let Some(witness) = settings.witness {
-        let reset = match watched {
-            _ if !settings.is_wired() => armed,
-            Some(after) => (after + pull).saturating_sub(deadtime),
-            None if witness.fences => pull,
-            None => armed,
-        };
-        let delay =
-            if settings.policy.quorum == Quorum::Off { 2 * settings.policy.fence_delay.micros() } else { 0 };
-        return deadtime + deadtime / 1_000 + reset + delay + asks + times.start + SECOND;
-    }
-    let fence = if settings.policy.fencing { settings.longest_fence() } else { armed };
+    let proof = match settings.witness {
+        Some(witness) => by_witness(settings, witness.fences, armed, deadtime),
+        None if settings.policy.fencing => settings.longest_fence(),
+        None => armed,
+    };
     // Frames on a line, frames in the worst usual delay, and being waited for by those that must answer: at most half a
     // second for each of the two round trips of a claim that others must hear of.
-    deadtime + deadtime / 1_000 + fence + times.start + SECOND
+    deadtime + deadtime / 1_000 + proof + times.start + SECOND
+}
+
+/// How long after the dead time the witness has given its vote, and the proof that the host is down.
+fn by_witness(settings: &Settings, fences: bool, armed: Micros, deadtime: Micros) -> Micros {
+    // Each of the two halves of a request, and the vote, go there and back, behind other frames of a slow line.
+    const ASKS: Micros = 4 * SECOND;
+    let pull = settings.longest_pull();
+    let proof = match settings.policy.witness_watchdog {
+        _ if !settings.is_wired() => armed,
+        Some(after) => {
+            let silence = after.max(settings.hosts[0].intervals.keepalive.times(3)).micros();
+            (silence + silence / 1_000 + pull).saturating_sub(deadtime)
+        }
+        None if fences => pull,
+        None => armed,
+    };
+    let is_race = settings.policy.quorum == Quorum::Off;
+    ASKS + proof + if is_race { 2 * settings.policy.fence_delay.micros() } else { 0 }
 }
 
 /// Judges the groups (bit by group) that a crashed host ran.
