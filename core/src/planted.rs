@@ -121,8 +121,6 @@ bugs! {
     RestartUntold,
     /// Nobody waits for the witness's vote.
     VoteNotAwaited,
-    /// A reset by the witness counts for a life that began later.
-    ResetOutlivesReturn,
     /// A witness that is ready to reset a member has done so.
     ReadyIsDone,
     /// The witness votes for whoever asks, and twice in an epoch.
@@ -139,10 +137,6 @@ bugs! {
     WitnessTestimonyIgnored,
     /// The witness says that it has reset a host when it only begins to.
     WitnessSaysTooEarly,
-    /// What confirms an earlier life of the witness may ask it for something.
-    WitnessHeedsRecordings,
-    /// The witness arms its watchdog again for the life that it has just ended.
-    WitnessFiresTwice,
     /// The witness does not let go of a reset line.
     WitnessHoldsLine,
     /// The witness passes on what is not authentic.

@@ -148,8 +148,7 @@ impl Node {
             None => self.config.policy.quorum != Quorum::Off,
         };
         let silent_since = member.heard.is_none_or(|heard| reset_at >= heard + member.keepalive);
-        let applies = (ended && silent_since) || planted(Bug::ResetOutlivesReturn);
-        (member.presence == Presence::Dead && applies).then_some((reset, reset_at))
+        (member.presence == Presence::Dead && ended && silent_since).then_some((reset, reset_at))
     }
 
     /// The vote is asked for as long as a member is dead, and for each death anew.

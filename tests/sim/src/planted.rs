@@ -55,14 +55,12 @@ pub const fn expectation(bug: Bug) -> Expectation {
         Bug::TagUnchecked | Bug::OneLinkIsAll | Bug::InitialTimeSkipped | Bug::StallForgotten => {
             &[Promise::NotFromTheLiving]
         }
-        Bug::ResetOutlivesReturn | Bug::ReadyIsDone | Bug::WitnessSaysTooEarly => &[Promise::OneOwner],
+        Bug::ReadyIsDone | Bug::WitnessSaysTooEarly => &[Promise::OneOwner],
         Bug::VoteNotAwaited
         | Bug::WitnessVotesForBoth
         | Bug::WitnessStartIsDeath
         | Bug::WitnessUnpluggedFires
-        | Bug::WitnessTestimonyIgnored
-        | Bug::WitnessHeedsRecordings
-        | Bug::WitnessFiresTwice => &[Promise::Witness],
+        | Bug::WitnessTestimonyIgnored => &[Promise::Witness],
         Bug::WitnessServesBoth => &[Promise::OneSurvives],
         Bug::WitnessFedByOther => &[Promise::InTime],
         Bug::WitnessHoldsLine => &[Promise::Rest],

@@ -67,7 +67,8 @@ pub(crate) struct Witness {
     pub(crate) tick_at: Micros,
     /// Something is at its pins that it has not seen.
     pub(crate) stirred: bool,
-    /// When its present life began.
+    /// The number of its present life, and when that began.
+    pub(crate) generation: u32,
     pub(crate) began: Micros,
     /// Until when anything is wrong with it.
     pub(crate) troubled_until: Micros,
@@ -175,6 +176,7 @@ impl Witness {
             hangs: false,
             tick_at: Micros::MAX,
             stirred: false,
+            generation: 0,
             began: 0,
             troubled_until: witness.first_boot + witness.boot + SECOND,
             deeds_seen: None,

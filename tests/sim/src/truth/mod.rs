@@ -30,7 +30,8 @@ pub(crate) use recovery::{unblamed, unnoticed};
 pub(crate) use rest::unrest;
 pub(crate) use takeover::{false_death, late, time_allowed};
 pub(crate) use witness::{
-    both_voted, is_calm, lost_for_nothing, misvoted, pulled, reset_each_other, took_unvoted, unlearned,
+    both_voted, heeds_a_recording, is_calm, lost_for_nothing, misvoted, pulled, reset_each_other,
+    took_unvoted, unlearned,
 };
 
 /// What is promised, by its number.

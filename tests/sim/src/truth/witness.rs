@@ -4,6 +4,7 @@
 //!   been silent to it for the dead time that it announced, or for two keepalives without power, or has left, or its life
 //!   was ended by the reset line; and for its own dead time after its start for nobody. No two hosts have vote and majority at a
 //!   time, and none takes what one that it holds for dead may have without the vote.
+//! * It does what a host asks only once that has heard its present life.
 //! * It pulls a reset line only if the other host asked for it, or the host had it armed and nothing genuine of it has come for
 //!   the time of the watchdog, or two keepalives without power: so never for a reset, a brown-out or new firmware of its own.
 //! * Its loss moves nothing: a host that has seen the other for long enough on another way does not lose its majority; and
@@ -43,6 +44,16 @@ pub(crate) fn misvoted(world: &World, new: Vote) -> Option<String> {
             name(other),
             silence / MILLISECOND
         )
+    })
+}
+
+/// Judges that it does what a host asks: the host has heard its present life.
+pub(crate) fn heeds_a_recording(world: &World, asker: usize) -> Option<String> {
+    let witness = world.witness()?;
+    let (_, origin) = witness.ears[asker].heard()?;
+    let heard = origin.hears[world.hosts()];
+    (heard != witness.generation).then(|| {
+        format!("life {} of the witness does what {} asked of life {heard}", witness.generation, name(asker))
     })
 }
 

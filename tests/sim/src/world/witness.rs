@@ -59,6 +59,8 @@ impl World {
             self.reset_witness(StartCause::OwnWatchdog, Left::Everything, OWN_WATCHDOG);
             return true;
         };
+        let Some(witness) = &mut self.witness else { return false };
+        witness.generation = store.generation().0;
         self.statistics.witness_lives += 1;
         self.timeline.tell(self.now, None, || format!("the witness starts: {cause:?}"));
         let mut bridge = Bridge::new(store, memory, start);
@@ -113,10 +115,14 @@ impl World {
     }
 
     fn done_by_witness(&mut self, deed: Deed) {
-        let host = |id: NodeId| self.witness.as_ref().and_then(|witness| witness.host(id));
+        if let Deed::Armed(asker, _) | Deed::Released(asker) | Deed::Voted(asker, _) = deed
+            && let Some(what) = self.host_named(asker).and_then(|asker| truth::heeds_a_recording(self, asker))
+        {
+            self.broken(Promise::Witness, what);
+        }
         match deed {
             Deed::Reset(victim, cause, _) => {
-                if let Some(victim) = host(victim) {
+                if let Some(victim) = self.host_named(victim) {
                     self.reset_is_done(victim, cause);
                 }
             }
@@ -133,6 +139,10 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    fn host_named(&self, id: NodeId) -> Option<usize> {
+        self.witness.as_ref()?.host(id)
     }
 
     /// A frame of the firmware, on its way to a host.
