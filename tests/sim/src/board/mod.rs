@@ -25,6 +25,8 @@ use hardware::Hardware;
 /// How many frames of each sender are remembered: more than are ever under way, or waiting in the bridge. One whose end was
 /// lost may be the last before a long silence.
 const REMEMBERED: usize = 24;
+/// What stood still for so long on a line is no beginning of a frame to the firmware.
+const PAUSE: Micros = SECOND / 2;
 /// Both hosts and the witness.
 const SENDERS: usize = HOSTS + 1;
 
@@ -98,6 +100,7 @@ pub(crate) struct Witness {
 #[derive(Debug, Default)]
 pub(crate) struct Ear {
     deframer: Deframer<FRAME_BYTES_MAX>,
+    last_byte: Micros,
     /// The newest genuine frame of the host at that side, and when it came; and of those that came before.
     heard: Option<(Micros, Origin)>,
     before: Option<(Micros, Origin)>,
@@ -246,7 +249,11 @@ impl Witness {
         if !awake {
             return;
         }
-        let mut deframer = std::mem::take(&mut self.ears[side.index()].deframer);
+        let ear = &mut self.ears[side.index()];
+        let mut deframer = std::mem::take(&mut ear.deframer);
+        if now >= std::mem::replace(&mut ear.last_byte, now) + PAUSE {
+            deframer.forget();
+        }
         for byte in bytes {
             let Some(Ok(frame)) = deframer.push(*byte) else { continue };
             let Some(origin) = self.origin(frame) else { continue };
