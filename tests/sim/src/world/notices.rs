@@ -63,12 +63,12 @@ impl World {
             Notice::Restarting { .. } => self.statistics.restarts += 1,
             Notice::Starting { group, .. } => {
                 self.statistics.starts += 1;
-                if let Some(what) = truth::took_unvoted(self, host, group) {
-                    self.broken(Promise::Witness, what);
-                }
                 let daemon = self.hosts[host].daemon.as_ref();
                 let restarted = daemon.is_some_and(|daemon| daemon.conduct.has_restarted());
                 // What is here already is not taken over.
+                if let Some(what) = truth::took_unvoted(self, host, group).filter(|_| !restarted) {
+                    self.broken(Promise::Witness, what);
+                }
                 if let Some(what) = truth::differs_from(self, host).filter(|_| !restarted) {
                     self.broken(Promise::OneOwnerWhileLinked, what);
                 }
