@@ -222,9 +222,10 @@ impl Node {
             Some(WatchState::Off) | None => None,
         };
         let was = core::mem::replace(&mut self.dealings.watched, armed.is_some());
+        let is_asked_for = self.wanted_watch() == Some(Watch::Release);
         match armed {
             Some(after) if !was => effects.say(Notice::WitnessWatches { witness, after }),
-            None if was => effects.say(Notice::WitnessWatchesNot(witness)),
+            None if was && !is_asked_for => effects.say(Notice::WitnessWatchesNot(witness)),
             Some(_) | None => {}
         }
     }

@@ -37,7 +37,8 @@ pub(super) fn changed_after_sealing(
     let mut frame = recording.frame.clone();
     let place = choices.index(frame.len());
     match choices.byte() {
-        0 => frame.truncate(place),
+        // An empty frame is an idle line.
+        0 => frame.truncate(place.max(1)),
         change => frame[place] ^= change,
     }
     pair.attacked.hear(now, recording.side, &frame);

@@ -85,6 +85,10 @@ fn a_host_is_watched_while_it_is_active_and_released_when_it_left() {
         .run_for(DEADTIME, |world| world.asks[0].watch == Some(Watch::Release))
         .expect("it ends in good order");
     assert!(world.owners(0) != [0]);
+    say(&mut world, |word| word.hosts.iter_mut().for_each(|host| host.watch = WatchState::Off));
+    world.run(DEADTIME);
+    let alarm = |notice: &Notice| matches!(notice, Notice::WitnessWatchesNot(_));
+    assert_eq!((world.said(0, alarm), world.said(1, alarm)), (false, true), "ha1 has asked for it");
 }
 
 #[test]

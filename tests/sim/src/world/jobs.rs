@@ -308,7 +308,7 @@ impl World {
                 // A look that was lied to is one.
                 service.by_hand = false;
                 service.hidden |= says == Outcome::NotRunning && service.is_present();
-                service.believed |= says == Outcome::Done && !service.is_present();
+                service.believed = says == Outcome::Done && !service.is_present();
                 says
             }
             (Work::Monitor(_), Ending::Succeeds) => {
