@@ -144,8 +144,9 @@ impl Node {
         let reset_at = *told_at - reset.ago;
         let ended = match member.generation() {
             Some(generation) => generation <= reset.generation,
-            // A later life of it that nobody heard has no majority, where one counts.
-            None => self.config.policy.quorum != Quorum::Off,
+            // A later life of it that nobody heard has no majority, where one counts. What our former life heard we have
+            // forgotten, so the reset must be of our own time.
+            None => self.config.policy.quorum != Quorum::Off && reset_at >= self.started,
         };
         let silent_since = member.heard.is_none_or(|heard| reset_at >= heard + member.keepalive);
         (member.presence == Presence::Dead && ended && silent_since).then_some((reset, reset_at))

@@ -172,6 +172,31 @@ fn a_reset_before_the_last_heartbeat_is_none() {
     assert!(world.owners(0).is_empty());
 }
 
+/// A later life of it may have come up since, with a former life of ours for its majority, and not be heard by the witness.
+#[test]
+fn a_reset_before_our_start_proves_nothing_of_a_host_that_we_never_heard() {
+    let mut world = started();
+    let generation = world.node(0).generation().0;
+    world.power_cut(0);
+    world.power_cut(1);
+    world.run(DEADTIME);
+    world.boot(1);
+    reset(&mut world, 0, generation);
+    let long_ago = |word: &mut Word| {
+        let reset = word.hosts[0].reset.as_mut();
+        reset.expect("ha1 was reset").ago = Duration::from_millis(20 * DEADTIME);
+    };
+    say(&mut world, long_ago);
+    world.run(10 * DEADTIME);
+    let wanted = world.asks[1].vote.expect("ha1 is dead, and it has a vote to ask for");
+    vote(&mut world, wanted.0, "ha2");
+    world.run(DEADTIME);
+    assert_eq!(world.state(1, 0), crate::message::GroupState::Claiming);
+    reset(&mut world, 0, generation);
+    world.run(DEADTIME);
+    assert_eq!(world.owners(0), [1], "it was reset just now");
+}
+
 #[test]
 fn a_host_learns_of_its_reset_once() {
     let mut world = started();

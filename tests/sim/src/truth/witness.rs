@@ -19,7 +19,7 @@ use heartline_core::time::Duration;
 use heartline_core::witness::{Power, Vote};
 
 use crate::board::Witness;
-use crate::plan::{Kind, LinkSettings, MILLISECOND, Micros, SECOND, WITNESS_LIMIT, name};
+use crate::plan::{Kind, LinkSettings, MILLISECOND, Micros, SECOND, WITNESS_LIMIT, Words, name};
 use crate::world::World;
 
 /// Judges a vote.
@@ -118,6 +118,12 @@ pub(crate) fn lost_for_nothing(world: &World, host: usize) -> Option<String> {
     let deadtime = world.settings().longest(|intervals| intervals.deadtime);
     let well = super::overlap::linked_since(world, host, other)?;
     let slower = 3;
+    // Where the files differ, one of them may speak too seldom for the other's dead time.
+    let usual =
+        |host: usize| world.host(host).daemon.as_ref().is_some_and(|daemon| daemon.in_force == Words::Usual);
+    if ![host, other].into_iter().all(usual) {
+        return None;
+    }
     (world.now() > well + 2 * slower * deadtime + SECOND && world.host(other).lie.is_none())
         .then(|| format!("{} loses its majority though it and {} see each other", name(host), name(other)))
 }
