@@ -293,9 +293,12 @@ impl Node {
         self.dealings.word.as_ref().filter(|_| is_there)
     }
 
-    /// The members whose power is gone, bit by member.
+    /// The members whose power is gone, bit by member. What was said before a member's last heartbeat is over.
     pub(super) fn powerless(&self) -> u16 {
-        let off = self.config.others().filter(|at| self.power(*at) == Power::Off);
+        let Some((told_at, _)) = self.current_word() else { return 0 };
+        let is_news =
+            |at: &MemberIndex| self.members[usize::from(at.0)].heard.is_none_or(|heard| heard < *told_at);
+        let off = self.config.others().filter(|at| self.power(*at) == Power::Off).filter(is_news);
         off.fold(0, |mask, at| mask | 1 << at.0)
     }
 

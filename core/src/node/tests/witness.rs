@@ -231,6 +231,22 @@ fn a_host_that_speaks_is_alive_whatever_its_power_sense_says() {
     assert!(!world.said(1, |notice| matches!(notice, Notice::PowerLost(_) | Notice::MemberDead { .. })));
 }
 
+/// As after a stall, in which the witness's words waited.
+#[test]
+fn a_death_notice_from_before_a_heartbeat_is_over() {
+    let mut world = started();
+    say(&mut world, |word| word.hosts[0].power = Power::Off);
+    world.run(2 * KEEPALIVE);
+    world.power_cut(WITNESS);
+    world.run(2 * KEEPALIVE);
+    world.power_cut(0);
+    let dead = |world: &World| {
+        world.node(1).member(World::member(0)).map(crate::member::Member::presence) == Some(Presence::Dead)
+    };
+    let took = world.run_for(2 * DEADTIME, dead).expect("it is dead");
+    assert!(took >= DEADTIME - KEEPALIVE, "after {took} ms");
+}
+
 #[test]
 fn a_reset_is_asked_for_in_two_steps() {
     let mut world = started();

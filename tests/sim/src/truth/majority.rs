@@ -28,7 +28,8 @@ pub(crate) fn fed_in_vain(world: &World, host: usize) -> Option<String> {
     let here = world.host(host);
     // One that begins its next life in the same step is gone already.
     let node = here.daemon.as_ref().map(|daemon| &daemon.node);
-    if node.map_or(here.kept.is_on(), Node::in_maintenance) {
+    // What was decided in maintenance may be carried out when the same turn has heard its end, and before that is kept.
+    if here.kept.is_on() || node.is_some_and(Node::in_maintenance) {
         return None;
     }
     let has = world.host(host).services.iter().any(|service| service.is_present() && !service.hidden);

@@ -1,7 +1,8 @@
 //! Promise 5: with `auto_failback off` no holder gives way to a higher bid, unless an operator gave an order in this run or
 //! the ping nodes decide: nothing else makes another node's bid higher than that of the one that holds the group. A holder
 //! without the majority that it needs is unfit, and that is a failure; so is a start that failed here, though somebody may have
-//! mended it by hand in maintenance. Who has only found it running, and not adopted it, is no holder yet.
+//! mended it by hand in maintenance. Who has only found it running, and not adopted it, is no holder yet. A lie may
+//! make it seem so.
 //!
 //! And whatever the policy, a reason that is given must be one: whoever gives way to a newer holder names an epoch that is
 //! not older than its own.
@@ -23,7 +24,9 @@ pub(crate) fn unfounded(
     let daemon = world.host(host).daemon.as_ref();
     let unfit = daemon.is_some_and(|daemon| !daemon.node.has_quorum() || daemon.conduct.has_failed(group));
     let found = daemon.is_some_and(|daemon| !daemon.conduct.is_ours(group));
-    let excused = policy.auto_failback || policy.ping_decides || world.orders_given() || unfit || found;
+    let lies = (0..world.hosts()).any(|host| world.host(host).lie.is_some());
+    let excused =
+        policy.auto_failback || policy.ping_decides || world.orders_given() || unfit || found || lies;
     match cause {
         ReleaseCause::HigherBid(heir) if !excused => Some(format!(
             "{} gives group {} to {} without failure or order",
