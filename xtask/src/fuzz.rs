@@ -274,7 +274,7 @@ stat::average_exec_per_sec:     5088
     #[test]
     fn an_unknown_target_is_refused_with_the_names_of_all() {
         let refusal = chosen(Some("nothing")).unwrap_err().to_string();
-        assert!(refusal.ends_with("open_frame, replay, step"), "{refusal}");
+        assert!(refusal.ends_with("replay, step, witness"), "{refusal}");
         assert_eq!(chosen(Some("step")).unwrap().len(), 1);
     }
 
