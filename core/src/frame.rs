@@ -1,6 +1,7 @@
 //! The fields of a frame around its body and tag, and nothing of their meaning (design section 3):
 //! `version and key number | sender | generation | sequence | body | tag`.
 
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Generation, NodeId, Sequence};
@@ -51,13 +52,30 @@ pub enum FrameError {
 /// [`FrameError::Long`] if there is no room; the frame is as it was then.
 pub(crate) fn append(frame: &mut Bytes, value: &impl Serialize) -> Result<(), FrameError> {
     let start = frame.len();
-    frame.resize_default(MAX_FRAME).map_err(|_| FrameError::Long)?;
-    let used = match frame.get_mut(start..).map(|room| postcard::to_slice(value, room)) {
-        Some(Ok(used)) => Ok(used.len()),
-        Some(Err(_)) | None => Err(FrameError::Long),
-    };
-    frame.truncate(start + used.unwrap_or(0));
-    used.map(|_| ())
+    let appended = postcard::serialize_with_flavor(value, AtTheEnd(frame));
+    appended.map_err(|_| {
+        frame.truncate(start);
+        FrameError::Long
+    })
+}
+
+/// Where postcard writes to.
+struct AtTheEnd<'a>(&'a mut Bytes);
+
+impl Flavor for AtTheEnd<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte).map_err(|_| postcard::Error::SerializeBufferFull)
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes).map_err(|_| postcard::Error::SerializeBufferFull)
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
 }
 
 #[derive(Serialize, Deserialize)]
