@@ -150,10 +150,11 @@ pub(crate) fn both_voted(world: &World, host: usize) -> Option<String> {
     let deadtime = world.settings().longest(|intervals| intervals.deadtime);
     let has = |at: usize| {
         let here = world.host(at);
-        // One whose clock stood still cannot know yet, nor can one that has just woken up.
+        // A liar has it for what it denies. One whose clock stood still cannot know yet, nor can one that has just woken up.
         let knows = here.lost_time_at.is_none_or(|at| world.now() > at + deadtime);
         let is_up = here.well_since(world.now()).is_some_and(|since| since < world.now());
         knows
+            && here.lie.is_none()
             && is_up
             && here.daemon.as_ref().is_some_and(|daemon| {
                 let node = &daemon.node;
