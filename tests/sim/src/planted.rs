@@ -28,7 +28,7 @@ pub struct Catch {
 }
 
 /// Every bug is caught by the seeds below this at the latest, most by the first hundred.
-const SEEDS: u64 = 2_500;
+const SEEDS: u64 = 3_000;
 
 /// Who owns a group: which of these is broken first depends on what the cluster is protected by.
 const OWNERS: &[Promise] = &[Promise::OneOwner, Promise::OneOwnerWhileLinked, Promise::NotFromTheLiving];
