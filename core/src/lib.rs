@@ -27,6 +27,7 @@ pub mod freshness;
 pub mod gate;
 pub mod group;
 pub mod health;
+pub mod heard;
 pub mod ids;
 pub mod input;
 pub mod limits;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fencing::{FenceCause, FenceReport};
 use crate::frame::{Bytes, FrameError, append};
+use crate::heard::Heard;
 use crate::ids::{Epoch, Generation, LinkSet, NodeId};
 use crate::limits::{MAX_FENCE_REPORTS, MAX_GROUPS, MAX_MEMBERS, MAX_PINGS};
 use crate::maintenance::Maintenance;
@@ -95,19 +96,6 @@ pub struct GroupReport {
     pub bid: GroupBid,
     /// The epoch under which it holds or claims it, else the newest it knows.
     pub epoch: Epoch,
-}
-
-/// What the sender has heard from another member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heard {
-    /// The other member.
-    pub member: NodeId,
-    /// The low byte of its generation.
-    pub generation: u8,
-    /// The low 16 bits of the newest sequence number heard.
-    pub sequence: u16,
-    /// On which of the sender's links it is heard now; empty: on none.
-    pub links: LinkSet,
 }
 
 /// A heartbeat.

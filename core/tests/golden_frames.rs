@@ -10,10 +10,11 @@ use std::path::Path;
 use heartline_core::fencing::{FenceCause, FenceReport};
 use heartline_core::frame::{Bytes, Header};
 use heartline_core::framing;
+use heartline_core::heard::Heard;
 use heartline_core::ids::{Epoch, Generation, LinkSet, NodeId, Sequence};
 use heartline_core::limits::MAX_FENCE_REPORTS;
 use heartline_core::maintenance::Maintenance;
-use heartline_core::message::{GroupBid, GroupReport, GroupState, Heard, Message, Phase, Stance};
+use heartline_core::message::{GroupBid, GroupReport, GroupState, Message, Phase, Stance};
 use heartline_core::seal::{Key, KeyRing, Method};
 use heartline_core::time::Duration;
 use heartline_core::witness::{

@@ -2,8 +2,9 @@
 //! decisions.
 
 use heartline_core::freshness::Freshness;
+use heartline_core::heard::Heard;
 use heartline_core::ids::{Generation, NodeId, Sequence};
-use heartline_core::message::{Heard, Message, Phase};
+use heartline_core::message::{Message, Phase};
 use heartline_core::time::{Duration, Instant};
 use heartline_core::witness::{Power, Reset, ResetCause, Side};
 

@@ -1,9 +1,10 @@
 //! Heartbeats of the witness: every keepalive, and at once when what they say has changed or a host waits for it.
 
 use heartline_core::frame::{Bytes, FrameError, Header};
+use heartline_core::heard::Heard;
 use heartline_core::ids::{LinkSet, Sequence};
 use heartline_core::maintenance::Maintenance;
-use heartline_core::message::{Heard, Message, Phase};
+use heartline_core::message::{Message, Phase};
 use heartline_core::time::{Duration, Instant};
 use heartline_core::witness::{
     Asks, Counters, Detail, FenceWord, Firmware, HOSTS, HostWord, Reset, Side, Vote, Word,
@@ -162,14 +163,8 @@ impl Witness {
 
     fn heard<const N: usize>(&self, heard: &[bool; HOSTS]) -> heapless::Vec<Heard, N> {
         let word = |(host, is_heard): (&crate::host::Host, &bool)| {
-            let [.., generation] = host.freshness.generation()?.0.to_be_bytes();
-            let [.., high, low] = host.freshness.newest()?.0.to_be_bytes();
-            Some(Heard {
-                member: host.id,
-                generation,
-                sequence: u16::from_be_bytes([high, low]),
-                links: if *is_heard { LinkSet(1) } else { LinkSet::EMPTY },
-            })
+            let links = if *is_heard { LinkSet(1) } else { LinkSet::EMPTY };
+            Some(Heard::new(host.id, host.freshness.generation()?, host.freshness.newest()?, links))
         };
         self.hosts.iter().zip(heard).filter_map(word).collect()
     }

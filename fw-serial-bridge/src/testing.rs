@@ -1,9 +1,10 @@
 //! For the tests: two hosts that say what they are told to say, and a witness between them, in virtual time.
 
 use heartline_core::frame::{Bytes, Header};
+use heartline_core::heard::Heard;
 use heartline_core::ids::{Epoch, Generation, LinkSet, NodeId, Sequence};
 use heartline_core::maintenance::Maintenance;
-use heartline_core::message::{Heard, Message, Phase};
+use heartline_core::message::{Message, Phase};
 use heartline_core::provision::{Provision, Sense, Wiring, WitnessKeys};
 use heartline_core::seal::{Key, KeyRing, Method};
 use heartline_core::time::{Duration, Instant};
@@ -299,10 +300,7 @@ pub(crate) fn side(host: usize) -> Side {
 }
 
 fn confirmation(name: &str, generation: u32, sequence: u64) -> Heard {
-    let [.., generation] = generation.to_be_bytes();
-    let [.., high, low] = sequence.to_be_bytes();
-    let sequence = u16::from_be_bytes([high, low]);
-    Heard { member: NodeId::of(name), generation, sequence, links: LinkSet(1) }
+    Heard::new(NodeId::of(name), Generation(generation), Sequence(sequence), LinkSet(1))
 }
 
 pub(crate) fn seal(header: &Header, message: &Message, keys: &KeyRing) -> Bytes {

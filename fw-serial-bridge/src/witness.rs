@@ -4,8 +4,9 @@
 
 use heartline_core::frame::Header;
 use heartline_core::freshness::Verdict;
+use heartline_core::heard::Heard;
 use heartline_core::ids::{Generation, NodeId, Sequence};
-use heartline_core::message::{Heard, Message, Phase};
+use heartline_core::message::{Message, Phase};
 use heartline_core::provision::{Provision, WitnessKeys};
 use heartline_core::time::Instant;
 use heartline_core::witness::{
@@ -180,14 +181,9 @@ impl Witness {
 
     /// Which of our frames is confirmed; none if an earlier life of ours is meant, as in a recording.
     fn confirmed_by(&self, heard: &Heard) -> Option<Sequence> {
-        let [.., generation] = self.generation.0.to_be_bytes();
-        let ours = heard.member == self.settings.witness && heard.generation == generation;
-        if !ours || heard.links.is_empty() {
-            return None;
-        }
-        let same = self.sequence.0 & !0xffff | u64::from(heard.sequence);
-        let confirmed = if same <= self.sequence.0 { same } else { same.checked_sub(0x1_0000)? };
-        (confirmed > 0).then_some(Sequence(confirmed))
+        let ours = heard.member == self.settings.witness && heard.is_of(self.generation);
+        let confirmed = heard.frame_up_to(self.sequence).filter(|_| ours && !heard.links.is_empty());
+        confirmed.filter(|frame| *frame > Sequence(0))
     }
 
     fn heed(&mut self, now: Instant, side: Side, from: usize, asks: &Asks, journal: &mut Journal<'_>) {

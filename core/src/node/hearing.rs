@@ -5,9 +5,10 @@ use crate::effect::Effects;
 use crate::fencing::Fence;
 use crate::frame::Header;
 use crate::freshness::Verdict;
-use crate::ids::{Generation, LinkIndex, MemberIndex, Sequence};
+use crate::heard::Heard;
+use crate::ids::{LinkIndex, MemberIndex, Sequence};
 use crate::member::{Member, Presence};
-use crate::message::{GroupState, Heard, Message, Phase};
+use crate::message::{GroupState, Message, Phase};
 use crate::notice::Notice;
 use crate::planted::{Bug, planted};
 use crate::refusal::{self, Refusal};
@@ -246,8 +247,8 @@ impl Node {
         for heard in message.heard.iter().filter(|heard| !heard.links.is_empty()) {
             let Some(at) = self.config.member(heard.member) else { continue };
             let member = &mut self.members[usize::from(at.0)];
-            let ahead = |life: Generation| heard.generation.wrapping_sub(low_byte(life.0)).cast_signed() > 0;
-            if member.presence == Presence::Left && member.generation().is_some_and(ahead) {
+            let is_back = member.generation().is_some_and(|life| heard.is_of_later_than(life));
+            if member.presence == Presence::Left && is_back {
                 (member.presence, member.silent_since) = (Presence::Unheard, now);
                 member.watchdog = watchdog;
             }
@@ -256,15 +257,11 @@ impl Node {
 
     /// Which of our frames a member confirms; none if it does not hear us now, or means an earlier life of ours.
     fn confirmed_by(&self, heard: &Heard) -> Option<Sequence> {
-        let our_life = heard.generation == low_byte(self.generation.0) || planted(Bug::OldConfirmationCounts);
+        let our_life = heard.is_of(self.generation) || planted(Bug::OldConfirmationCounts);
         if (heard.links.is_empty() && !planted(Bug::OneWayIsAlive)) || !our_life {
             return None;
         }
-        let high = self.sequence.0 & !0xffff;
-        let same = high | u64::from(heard.sequence);
-        // The confirmed frame is one of ours, so it cannot be newer than our newest.
-        let sequence = if same <= self.sequence.0 { same } else { same.checked_sub(0x1_0000)? };
-        Some(Sequence(sequence))
+        heard.frame_up_to(self.sequence)
     }
 
     fn compare_configurations(
@@ -295,9 +292,4 @@ impl Node {
         let theirs = u8::try_from(message.lines.iter().filter(theirs_only).count()).unwrap_or(u8::MAX);
         effects.say(Notice::ConfigurationDiffers { member: from, ours, theirs });
     }
-}
-
-/// What a generation looks like in a confirmation.
-pub(super) const fn low_byte(value: u32) -> u8 {
-    value.to_be_bytes()[3]
 }

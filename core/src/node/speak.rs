@@ -4,15 +4,15 @@ use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::Node;
-use super::hearing::low_byte;
 use super::next_life::NextLife;
 use crate::effect::{Effect, Effects};
 use crate::frame::{FrameError, Header};
+use crate::heard::Heard;
 use crate::ids::{LinkSet, MemberIndex};
 use crate::limits::{MAX_GROUPS, MAX_UNSCHEDULED};
 use crate::maintenance::Maintenance;
 use crate::member::{Member, Presence};
-use crate::message::{GroupReport, Heard, Message, Phase};
+use crate::message::{GroupReport, Message, Phase};
 use crate::planted::{Bug, planted};
 use crate::time::{Duration, Instant};
 use crate::witness::Asks;
@@ -156,11 +156,5 @@ fn heard(id: crate::ids::NodeId, member: &Member) -> Option<Heard> {
         Presence::Alive | Presence::Left => member.links_up(),
         Presence::Unheard | Presence::Dead => LinkSet::EMPTY,
     };
-    let [.., high, low] = newest.0.to_be_bytes();
-    Some(Heard {
-        member: id,
-        generation: low_byte(generation.0),
-        sequence: u16::from_be_bytes([high, low]),
-        links,
-    })
+    Some(Heard::new(id, generation, newest, links))
 }

@@ -2,9 +2,10 @@
 
 use heartline_core::fencing::{FenceCause, FenceReport};
 use heartline_core::frame::{Bytes, Header};
+use heartline_core::heard::Heard;
 use heartline_core::ids::{Epoch, Generation, LinkIndex, LinkSet, NodeId, Sequence};
 use heartline_core::maintenance::Maintenance;
-use heartline_core::message::{GroupBid, GroupReport, GroupState, Heard, Message, Phase, Stance};
+use heartline_core::message::{GroupBid, GroupReport, GroupState, Message, Phase, Stance};
 use heartline_core::seal::KeyRing;
 use heartline_core::time::Duration;
 use heartline_core::witness::Asks;
@@ -117,14 +118,8 @@ fn message(world: &World, at: usize, choices: &mut Choices<'_>) -> Message {
         let known = world.seats.get(who).map_or(0, |seat| seat.node.sequence().0);
         let sequence = known.wrapping_add_signed(i64::from(choices.byte().cast_signed()));
         let generation = world.seats.get(who).map_or(0, |seat| seat.node.generation().0);
-        let [.., high, low] = sequence.to_be_bytes();
-        let [.., low_generation] = generation.to_be_bytes();
-        Heard {
-            member: NodeId::of(NODES[who]),
-            generation: low_generation,
-            sequence: u16::from_be_bytes([high, low]),
-            links: LinkSet(if truthful { 1 } else { choices.word() }),
-        }
+        let links = LinkSet(if truthful { 1 } else { choices.word() });
+        Heard::new(NodeId::of(NODES[who]), Generation(generation), Sequence(sequence), links)
     };
     Message {
         phase: [Phase::Active, Phase::Starting, Phase::Leaving, Phase::Left][usize::from(flags & 3)],

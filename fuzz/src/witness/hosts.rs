@@ -2,9 +2,10 @@
 //! who may have a vote.
 
 use heartline_core::frame::{Bytes, Header};
+use heartline_core::heard::Heard;
 use heartline_core::ids::{Epoch, Generation, LinkSet, NodeId, Sequence};
 use heartline_core::maintenance::Maintenance;
-use heartline_core::message::{Heard, Message, Phase};
+use heartline_core::message::{Message, Phase};
 use heartline_core::seal::{KeyRing, Method};
 use heartline_core::time::{Duration, Instant};
 use heartline_core::witness::{Asks, HOSTS, Side, Stage, Vote, Watch};
@@ -199,9 +200,7 @@ impl Hosts {
 }
 
 pub(super) fn confirmation(name: &str, (generation, sequence): (Generation, Sequence)) -> Heard {
-    let [.., generation] = generation.0.to_be_bytes();
-    let [.., high, low] = sequence.0.to_be_bytes();
-    Heard { member: id(name), generation, sequence: u16::from_be_bytes([high, low]), links: LinkSet(1) }
+    Heard::new(id(name), generation, sequence, LinkSet(1))
 }
 
 /// What a host says that has nothing to say.

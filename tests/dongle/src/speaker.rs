@@ -5,8 +5,9 @@ use std::os::unix::net::UnixStream;
 
 use heartline_core::frame::Header;
 use heartline_core::framing::{Deframer, FRAME_BYTES_MAX};
+use heartline_core::heard::Heard;
 use heartline_core::ids::{Generation, LinkSet, NodeId, Sequence};
-use heartline_core::message::{Heard, Message, Phase};
+use heartline_core::message::{Message, Phase};
 use heartline_core::seal::KeyRing;
 use heartline_core::time::Instant;
 use heartline_core::witness::{Asks, FenceState, Word};
