@@ -13,7 +13,7 @@ use heartline_bridge::store::Store;
 use heartline_core::framing::{Deframer, FRAME_BYTES_MAX};
 use heartline_core::ids::NodeId;
 use heartline_core::provision::{ProvisionError, Request, WitnessKeys};
-use heartline_core::time::Instant;
+use heartline_core::time::{Duration, Instant};
 use heartline_core::witness::{HOSTS, HostWord, Side, StartCause, Vote};
 
 use crate::dice::Dice;
@@ -26,7 +26,7 @@ use hardware::Hardware;
 /// lost may be the last before a long silence.
 const REMEMBERED: usize = 24;
 /// What stood still for so long on a line is no beginning of a frame to the firmware.
-const PAUSE: Micros = SECOND / 2;
+const PAUSE: Duration = Duration::from_millis(500);
 /// Both hosts and the witness.
 const SENDERS: usize = HOSTS + 1;
 
@@ -100,7 +100,8 @@ pub(crate) struct Witness {
 #[derive(Debug, Default)]
 pub(crate) struct Ear {
     deframer: Deframer<FRAME_BYTES_MAX>,
-    last_byte: Micros,
+    /// By its clock.
+    last_byte: Option<Instant>,
     /// The newest genuine frame of the host at that side, and when it came; and of those that came before.
     heard: Option<(Micros, Origin)>,
     before: Option<(Micros, Origin)>,
@@ -249,9 +250,10 @@ impl Witness {
         if !awake {
             return;
         }
+        let shown = self.clock.read(now);
         let ear = &mut self.ears[side.index()];
         let mut deframer = std::mem::take(&mut ear.deframer);
-        if now >= std::mem::replace(&mut ear.last_byte, now) + PAUSE {
+        if ear.last_byte.replace(shown).is_some_and(|last| shown >= last + PAUSE) {
             deframer.forget();
         }
         for byte in bytes {

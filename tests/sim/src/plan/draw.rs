@@ -140,19 +140,7 @@ fn kinds(dice: &mut Dice, settings: &Settings) -> Vec<Kind> {
         Kind::Maintenance | Kind::ByHand | Kind::Restart | Kind::ConfirmDown => false,
         // It comes with the monitors.
         Kind::PartGone => false,
-        // See `witness`.
-        Kind::WitnessOff
-        | Kind::WitnessReset
-        | Kind::WitnessHangs
-        | Kind::Unplug
-        | Kind::HalfCut
-        | Kind::HalfNoise
-        | Kind::AskFence
-        | Kind::Blackout
-        | Kind::ForgeToWitness
-        | Kind::LineBroken
-        | Kind::Lie => false,
-        _ => true,
+        other => !super::witness::KINDS.contains(other),
     };
     let likelihood = dice.pick(&[60, 150, 150, 300, 600]);
     let mut kinds = Vec::new();

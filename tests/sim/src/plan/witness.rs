@@ -75,7 +75,9 @@ pub(super) fn add(seed: u64, settings: &Settings, faults: &mut Vec<Planned>, tim
     }
     let alone = faults.is_empty();
     let likelihood = dice.pick(&[100, 200, 400]);
-    let mut kinds: Vec<Kind> = KINDS.into_iter().filter(|_| dice.permille(likelihood)).collect();
+    // What parts the hosts tears off one half of the cable as well.
+    let possible = KINDS.into_iter().chain([Kind::Isolate]);
+    let mut kinds: Vec<Kind> = possible.filter(|_| dice.permille(likelihood)).collect();
     if alone {
         kinds.retain(Kind::is_of_the_witness);
     }
@@ -92,8 +94,8 @@ pub(super) fn add(seed: u64, settings: &Settings, faults: &mut Vec<Planned>, tim
     faults.sort_by_key(|planned| planned.at);
 }
 
-/// The last is what parts the hosts, and tears off one half as well.
-const KINDS: [Kind; 12] = [
+/// What happens only where there is a witness, and is drawn here.
+pub(super) const KINDS: [Kind; 11] = [
     Kind::WitnessOff,
     Kind::WitnessReset,
     Kind::WitnessHangs,
@@ -105,7 +107,6 @@ const KINDS: [Kind; 12] = [
     Kind::ForgeToWitness,
     Kind::LineBroken,
     Kind::Lie,
-    Kind::Isolate,
 ];
 
 impl Kind {
