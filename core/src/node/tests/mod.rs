@@ -14,7 +14,7 @@ mod world;
 
 use world::{DEADTIME, INITDEAD, KEEPALIVE, Setting, World};
 
-use crate::config::StopFailure;
+use crate::config::{Intervals, StopFailure};
 use crate::effect::Answer;
 use crate::ids::{GroupIndex, JobId, LinkIndex, PingIndex, Sequence};
 use crate::input::{Command, Input, Outcome, Scope};
@@ -504,6 +504,21 @@ fn heartbeats_fall_into_step_so_that_one_wake_up_does_for_both() {
     assert!(apart(&world).millis() >= KEEPALIVE / 4, "{:?}: it just spoke out of turn", apart(&world));
     world.run(10 * KEEPALIVE);
     assert!(apart(&world).millis() <= 1, "{:?} apart", apart(&world));
+}
+
+#[test]
+fn a_slower_node_does_not_fall_into_the_step_of_a_quicker_one() {
+    let mut world = World::started(&Setting::default());
+    let slower = Setting::default().config("ha2");
+    let keepalive = Duration::from_millis(2 * KEEPALIVE);
+    let intervals = Intervals { keepalive, ..*slower.intervals() };
+    let (config, now) = (slower.with_intervals(intervals).unwrap(), world.now);
+    world.hosts[1].node.as_mut().unwrap().reconfigure(config, world::keys(), now).unwrap();
+    world.run(10 * KEEPALIVE);
+    let before = world.node(1).sequence().0;
+    world.run(90 * KEEPALIVE);
+    let spoken = world.node(1).sequence().0 - before;
+    assert!((44..=46).contains(&spoken), "{spoken} heartbeats in 45 keepalives of its own");
 }
 
 #[test]
