@@ -105,6 +105,10 @@ fn waits_for(view: &View<'_>, at: GroupIndex, from: Sequence, restart: bool) -> 
                     (Presence::Dead, _) if view.lacks_vote() => {
                         format!("for the vote of the witness, since {name} is dead")
                     }
+                    // What it has done already was before this daemon's start, or to an earlier life.
+                    (Presence::Dead, _) if view.was_reset_by_witness(name) => format!(
+                        "until the witness has reset {name} once more, or heartline confirm-down {name} says that it is down"
+                    ),
                     (Presence::Dead, _) if view.configuration.witness_watchdog.is_some() => {
                         format!("until the witness has reset {name}")
                     }

@@ -114,6 +114,12 @@ impl View<'_> {
             && self.node.witness().is_some_and(|view| !view.vote_is_ours)
     }
 
+    /// Whether the witness says that it has reset a host, in any of its lives.
+    pub(super) fn was_reset_by_witness(&self, name: &str) -> bool {
+        let word = self.node.witness().and_then(|view| view.word);
+        word.and_then(|(_, word)| word.host(NodeId::of(name))).is_some_and(|host| host.reset.is_some())
+    }
+
     /// The witness as a fencing device: it tells without being asked.
     pub(super) fn fencing_devices(&self) -> Vec<FencingDevice> {
         let mut devices = self.extra.fencing.devices.clone();

@@ -117,6 +117,7 @@ const SCENARIOS: &[(&str, Scenario)] = scenarios! {
         it_fences_in_a_takeover
         what_keeps_its_power_was_not_reset
         garbage_on_one_side_stays_there
+        a_reset_before_the_start_of_a_daemon_is_no_proof
         without_it_both_start_and_nobody_takes_over
         a_death_notice_is_believed
         a_reload_that_would_end_in_a_reset_is_refused

@@ -239,6 +239,24 @@ pub(crate) fn garbage_on_one_side_stays_there(world: World) -> Outcome {
     Ok(cluster.finish()?)
 }
 
+/// The other is down for good, and the survivor's daemon starts anew: it cannot know whether the other came up after the
+/// reset that the witness tells of, and says what it waits for.
+pub(crate) fn a_reset_before_the_start_of_a_daemon_is_no_proof(world: World) -> Outcome {
+    let mut cluster = started(world)?;
+    cluster.ha1.power_cut()?;
+    cluster.settled(&[("web", "ha2")])?;
+    cluster.ha2.stop()?;
+    cluster.ha2.start()?;
+    cluster.ha2.wait_status("whose reset is waited for", |status| {
+        let reason = status.groups.first().and_then(|group| group.reason.as_deref());
+        reason.is_some_and(|it| it.contains("has reset ha1 once more, or heartline confirm-down ha1"))
+    })?;
+    assert_eq!(cluster.owners("web"), [""; 0]);
+    cluster.ha2.run_well(&["heartline", "confirm-down", "--yes", "ha1"])?;
+    cluster.settled(&[("web", "ha2")])?;
+    Ok(cluster.finish()?)
+}
+
 /// One that was there from the start is not needed for it, and the reason of a missing vote is told.
 pub(crate) fn without_it_both_start_and_nobody_takes_over(world: World) -> Outcome {
     let mut cluster = Cluster::provisioned(world, watched())?;
