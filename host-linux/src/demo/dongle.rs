@@ -8,9 +8,6 @@ use heartline_lab::{CableBoard, Host, NullModem, PowerSwitch, World};
 use super::error::DemoError;
 use super::files::BAUD;
 
-/// Its name in `ha.cf`.
-pub(super) const WITNESS: &str = "dongle";
-
 /// The witness, and the half of the cable that leads to the second host, which is whole as long as this lives.
 #[derive(Debug)]
 pub(super) struct Dongle {

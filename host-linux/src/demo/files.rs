@@ -6,7 +6,6 @@ use std::time::Duration;
 use heartline_lab::{DiskKind, SharedDisk};
 
 use super::Method;
-use super::dongle::WITNESS;
 
 /// The network of the cluster and its clients.
 pub(super) const NETWORK: &str = "10.77.1.0/24";
@@ -16,6 +15,8 @@ pub(super) const SERVICE: Ipv4Addr = Ipv4Addr::new(10, 77, 1, 46);
 pub(super) const MOUNT_POINT: &str = "/ha";
 /// Bits per second on the null-modem cable.
 pub(super) const BAUD: u32 = 19_200;
+/// The name of the witness in the cable, where there is one.
+const WITNESS: &str = "dongle";
 /// Where the daemon logs.
 pub(super) const LOG_FILE: &str = "/var/log/ha-log";
 /// The same with debug lines.
