@@ -8,7 +8,7 @@ use heartline_core::maintenance::Maintenance;
 use heartline_core::message::{Message, Phase};
 use heartline_core::seal::{KeyRing, Method};
 use heartline_core::time::{Duration, Instant};
-use heartline_core::witness::{Asks, HOSTS, Side, Stage, Vote, Watch};
+use heartline_core::witness::{Asks, HOSTS, Side, Stage, Vote, Watch, Word};
 
 use crate::bytes::Choices;
 use crate::setting::{CLUSTER, ring};
@@ -186,16 +186,30 @@ impl Hosts {
     }
 
     /// One vote for each epoch, one epoch after the other, and none for a host whose peer is there.
-    pub(super) fn judge_vote(&mut self, now: Instant, vote: Vote) {
+    pub(super) fn judge_vote(&mut self, now: Instant, word: &Word) {
+        let vote = word.vote;
         if vote == self.vote {
             return;
         }
         assert_eq!(vote.epoch, self.vote.epoch.next(), "an epoch has two votes, or none");
         self.vote = vote;
         let to = NAMES.iter().position(|name| Some(id(name)) == vote.to).expect("a vote is for a host");
-        let silent = |(heard, left)| left || now.since(heard) >= Duration::from_millis(2 * KEEPALIVE);
-        let other = self.hosts[1 - to].heard;
-        assert!(self.lied || other.is_none_or(silent), "a vote for a host whose peer is heard");
+        let is_there = self.hosts[1 - to].is_there(now) && !self.is_ended(1 - to, word);
+        assert!(self.lied || !is_there, "a vote for a host whose peer is heard");
+    }
+
+    /// Whether its present life is one that was reset: what still comes of it was under way.
+    fn is_ended(&self, host: usize, word: &Word) -> bool {
+        let reset = word.host(id(NAMES[host])).and_then(|word| word.reset);
+        self.hosts[host].newest.zip(reset).is_some_and(|((life, _), reset)| life <= reset.generation)
+    }
+}
+
+impl Host {
+    /// Whether it was heard so recently that nobody may hold it for dead, and has not left.
+    fn is_there(&self, now: Instant) -> bool {
+        self.heard
+            .is_some_and(|(heard, left)| !left && now.since(heard) < Duration::from_millis(2 * KEEPALIVE))
     }
 }
 

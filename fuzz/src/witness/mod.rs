@@ -145,6 +145,8 @@ impl Pair<'_> {
             !is_pulled || hosts.have_asked_for_a_reset(),
             "a line is pulled, and nobody has asked for it"
         );
-        hosts.judge_vote(now, self.undisturbed.vote());
+        if let Some(word) = &self.undisturbed.word {
+            hosts.judge_vote(now, word);
+        }
     }
 }
