@@ -7,40 +7,32 @@ use crate::message::Phase;
 use crate::time::Instant;
 
 pub(super) fn next(node: &Node) -> Instant {
+    let now = node.last_step;
     let initdead = node.config.intervals.initdead;
     let powerless = node.powerless();
-    let silence = node.others().filter_map(|(at, member)| {
-        member.silence_deadline(node.started, initdead, powerless & 1 << at.0 != 0)
-    });
-    let fences = node.others().filter_map(|(_, member)| match member.fence {
-        Fence::Delayed(until) | Fence::Waiting(until) => Some(until).filter(|until| *until > node.last_step),
-        Fence::None | Fence::Running(_) | Fence::Done => None,
-    });
-    let now = node.last_step;
-    let start_over =
-        (node.phase == Phase::Starting).then_some(node.started + initdead).filter(|at| *at > now);
-    let idle = node.config.groups().filter(|group| node.group(*group).activity == Activity::Idle);
-    let waits = idle.filter_map(|group| node.wait_for_preferred(group)).filter(|at| *at > now);
-    let watchdogs =
-        node.others().filter_map(|(_, member)| node.watchdog_has_fired_at(member)).filter(|at| *at > now);
-    let monitors = node.config.groups().filter_map(|group| node.monitor_deadline(group));
-    let listened = node.listening.then_some(now);
-    let leaving = node.leaving.map(|(limit, _)| limit);
-    let own = [
-        Some(node.next_heartbeat),
-        node.pings.next_deadline(&node.config),
-        start_over,
-        listened,
-        leaving,
-        node.next_life_deadline(),
-        node.quorum_deadline(),
-    ];
-    let earliest = silence
-        .chain(fences)
-        .chain(waits)
-        .chain(watchdogs)
-        .chain(monitors)
-        .chain(own.into_iter().flatten())
-        .min();
-    earliest.unwrap_or(node.next_heartbeat)
+    let mut next = node.next_heartbeat;
+    let mut await_at = |at: Option<Instant>| next = at.map_or(next, |at| next.min(at));
+    let to_come = |at: &Instant| *at > now;
+    for (at, member) in node.others() {
+        await_at(member.silence_deadline(node.started, initdead, powerless & 1 << at.0 != 0));
+        await_at(node.watchdog_has_fired_at(member).filter(to_come));
+        if let Fence::Delayed(until) | Fence::Waiting(until) = member.fence {
+            await_at(Some(until).filter(to_come));
+        }
+    }
+    for group in node.config.groups() {
+        await_at(node.monitor_deadline(group));
+        if node.group(group).activity == Activity::Idle {
+            await_at(node.wait_for_preferred(group).filter(to_come));
+        }
+    }
+    if node.phase == Phase::Starting {
+        await_at(Some(node.started + initdead).filter(to_come));
+    }
+    await_at(node.listening.then_some(now));
+    await_at(node.leaving.map(|(limit, _)| limit));
+    await_at(node.pings.next_deadline(&node.config));
+    await_at(node.next_life_deadline());
+    await_at(node.quorum_deadline());
+    next
 }

@@ -117,13 +117,18 @@ impl Member {
         initdead: Duration,
         powerless: bool,
     ) -> Option<Instant> {
-        let links = self.links.iter().filter(|link| link.up).filter_map(|link| link.heard);
-        let links = links.map(|heard| heard + self.deadtime).min();
-        let own = match self.presence {
-            Presence::Unheard => Some(started.max(self.silent_since) + initdead),
-            Presence::Alive => Some(self.silent_since + self.patience(powerless)),
-            Presence::Dead | Presence::Left => None,
-        };
-        [links, own].into_iter().flatten().min()
+        let mut next = None;
+        let mut await_at = |at: Instant| next = Some(next.map_or(at, |next: Instant| next.min(at)));
+        self.links
+            .iter()
+            .filter(|link| link.up)
+            .filter_map(|link| link.heard)
+            .for_each(|heard| await_at(heard + self.deadtime));
+        match self.presence {
+            Presence::Unheard => await_at(started.max(self.silent_since) + initdead),
+            Presence::Alive => await_at(self.silent_since + self.patience(powerless)),
+            Presence::Dead | Presence::Left => {}
+        }
+        next
     }
 }
