@@ -11,7 +11,7 @@ use heartline_core::message::Message;
 use heartline_core::provision::{Answer, Provision, Request, Sense, Wiring};
 use heartline_core::seal::KeyRing;
 use heartline_core::time::{Duration, Instant};
-use heartline_core::witness::{HOSTS, Side, StartCause, Vote, Word};
+use heartline_core::witness::{Deed, HOSTS, Side, StartCause, Vote, Word};
 
 use super::Kept;
 use super::hosts::{self, DEADTIME, KEEPALIVE, NAMES};
@@ -89,6 +89,8 @@ pub(super) struct Cable<'m> {
     pub(super) newest: Option<(Generation, Sequence)>,
     /// That frame.
     pub(super) said: Vec<u8>,
+    /// The number of the newest deed in its journal that was looked at.
+    seen: u32,
 }
 
 impl<'m> Cable<'m> {
@@ -96,8 +98,17 @@ impl<'m> Cable<'m> {
         let store = Store::begin_life(&mut kept.flash).expect("its pages can be written");
         let mut bridge = Bridge::new(store, &mut kept.journal, now);
         bridge.begin(now, cause);
+        let seen = bridge.journal().newest().expect("it has noted its start");
         let lines = [Deframer::new(), Deframer::new()];
-        Self { bridge, keys: hosts::keys(), lines, word: None, newest: None, said: Vec::new() }
+        Self { bridge, keys: hosts::keys(), lines, word: None, newest: None, said: Vec::new(), seen }
+    }
+
+    /// What it has done since this was asked last, oldest first.
+    pub(super) fn new_deeds(&mut self, now: Instant) -> Vec<Deed> {
+        let journal = self.bridge.journal();
+        let deeds: Vec<_> = journal.deeds(now).filter(|past| past.number > self.seen).collect();
+        self.seen = deeds.last().map_or(self.seen, |past| past.number);
+        deeds.into_iter().map(|past| past.deed).collect()
     }
 
     /// A whole frame comes in at one side.

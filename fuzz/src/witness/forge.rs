@@ -138,7 +138,7 @@ pub(super) fn lie(pair: &mut Pair<'_>, now: Instant, hosts: &mut Hosts, choices:
     if readable {
         hosts.note_heard(host, now, number, &message);
     }
-    pair.hear_both(now, side, &frame);
+    pair.hear_both(now, side, &frame, hosts);
 }
 
 fn asks(host: usize, choices: &mut Choices<'_>) -> Asks {

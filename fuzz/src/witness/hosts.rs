@@ -8,7 +8,7 @@ use heartline_core::maintenance::Maintenance;
 use heartline_core::message::{Message, Phase};
 use heartline_core::seal::{KeyRing, Method};
 use heartline_core::time::{Duration, Instant};
-use heartline_core::witness::{Asks, HOSTS, Side, Stage, Vote, Watch, Word};
+use heartline_core::witness::{Asks, Deed, HOSTS, Side, Stage, Watch};
 
 use crate::bytes::Choices;
 use crate::setting::{CLUSTER, ring};
@@ -52,6 +52,8 @@ struct Host {
     newest: Option<(Generation, Sequence)>,
     /// This life of the witness was asked to watch over it, or by the other to reset it.
     may_be_reset: bool,
+    /// The life of it that was reset last, if the witness has not seen it go on.
+    ended: Option<Generation>,
 }
 
 #[derive(Debug)]
@@ -60,7 +62,8 @@ pub(super) struct Hosts {
     /// The first is at side B.
     exchanged: bool,
     pub(super) recordings: Vec<Recording>,
-    vote: Vote,
+    /// The epoch of the newest vote.
+    voted: Epoch,
     /// Somebody with the keys has said something about a host that it does not say itself.
     pub(super) lied: bool,
 }
@@ -75,21 +78,23 @@ impl Hosts {
             heard: None,
             newest: None,
             may_be_reset: false,
+            ended: None,
         };
         Self {
             hosts: [host.clone(), host],
             exchanged: false,
             recordings: Vec::new(),
-            vote: Vote::default(),
+            voted: Epoch::default(),
             lied: false,
         }
     }
 
     pub(super) fn witness_began(&mut self) {
         for host in &mut self.hosts {
-            (host.heard, host.newest, host.may_be_reset) = (None, None, false);
+            (host.heard, host.newest) = (None, None);
+            (host.may_be_reset, host.ended) = (false, None);
         }
-        (self.vote, self.lied) = (Vote::default(), false);
+        (self.voted, self.lied) = (Epoch::default(), false);
     }
 
     pub(super) const fn asks(&mut self, host: usize) -> &mut Asks {
@@ -185,31 +190,38 @@ impl Hosts {
         self.hosts.iter().any(|host| host.may_be_reset)
     }
 
-    /// One vote for each epoch, one epoch after the other, and none for a host whose peer is there.
-    pub(super) fn judge_vote(&mut self, now: Instant, word: &Word) {
-        let vote = word.vote;
-        if vote == self.vote {
-            return;
+    /// Holds what the witness has just done against what it was told.
+    pub(super) fn judge(&mut self, now: Instant, deeds: &[Deed]) {
+        let of = |name: NodeId| NAMES.iter().position(|own| id(own) == name).expect("a deed is about a host");
+        for deed in deeds {
+            match *deed {
+                Deed::Reset(host, ..) => {
+                    let host = &mut self.hosts[of(host)];
+                    host.ended = host.newest.map(|(life, _)| life);
+                }
+                Deed::LineBelied(host) => self.hosts[of(host)].ended = None,
+                Deed::Voted(to, epoch) => self.judge_vote(now, of(to), epoch),
+                _ => {}
+            }
         }
-        assert_eq!(vote.epoch, self.vote.epoch.next(), "an epoch has two votes, or none");
-        self.vote = vote;
-        let to = NAMES.iter().position(|name| Some(id(name)) == vote.to).expect("a vote is for a host");
-        let is_there = self.hosts[1 - to].is_there(now) && !self.is_ended(1 - to, word);
-        assert!(self.lied || !is_there, "a vote for a host whose peer is heard");
     }
 
-    /// Whether its present life is one that was reset: what still comes of it was under way.
-    fn is_ended(&self, host: usize, word: &Word) -> bool {
-        let reset = word.host(id(NAMES[host])).and_then(|word| word.reset);
-        self.hosts[host].newest.zip(reset).is_some_and(|((life, _), reset)| life <= reset.generation)
+    /// One vote for each epoch, one epoch after the other, and none for a host whose peer is there.
+    fn judge_vote(&mut self, now: Instant, to: usize, epoch: Epoch) {
+        assert_eq!(epoch, self.voted.next(), "an epoch has two votes, or none");
+        self.voted = epoch;
+        assert!(self.lied || !self.hosts[1 - to].is_there(now), "a vote for a host whose peer is heard");
     }
 }
 
 impl Host {
-    /// Whether it was heard so recently that nobody may hold it for dead, and has not left.
+    /// Whether it was heard so recently that nobody may hold it for dead, has not left, and not in a life that was reset:
+    /// what still comes of that was under way.
     fn is_there(&self, now: Instant) -> bool {
-        self.heard
-            .is_some_and(|(heard, left)| !left && now.since(heard) < Duration::from_millis(2 * KEEPALIVE))
+        let is_ended = self.ended.is_some_and(|ended| self.newest.is_some_and(|(life, _)| life <= ended));
+        let is_heard =
+            |(heard, left): (Instant, bool)| !left && now.since(heard) < Duration::from_millis(2 * KEEPALIVE);
+        !is_ended && self.heard.is_some_and(is_heard)
     }
 }
 

@@ -72,7 +72,7 @@ fn live(
             5 => now = pair.pass(now, Duration::from_millis(choices.magnitude() >> 24), hosts),
             6..=11 => {
                 let (side, frame) = hosts.heartbeat(host, now, pair.undisturbed.newest, choices.byte());
-                pair.hear_both(now, side, &frame);
+                pair.hear_both(now, side, &frame, hosts);
             }
             12 => {
                 let arm = Watch::Arm(Duration::from_millis(WATCHDOG));
@@ -108,9 +108,10 @@ fn live(
 }
 
 impl Pair<'_> {
-    fn hear_both(&mut self, now: Instant, side: Side, frame: &[u8]) {
+    fn hear_both(&mut self, now: Instant, side: Side, frame: &[u8], hosts: &mut Hosts) {
         self.undisturbed.hear(now, side, frame);
         self.attacked.hear(now, side, frame);
+        hosts.judge(now, &self.undisturbed.new_deeds(now));
     }
 
     /// Lets time pass, with a turn at each deadline.
@@ -145,8 +146,6 @@ impl Pair<'_> {
             !is_pulled || hosts.have_asked_for_a_reset(),
             "a line is pulled, and nobody has asked for it"
         );
-        if let Some(word) = &self.undisturbed.word {
-            hosts.judge_vote(now, word);
-        }
+        hosts.judge(now, &self.undisturbed.new_deeds(now));
     }
 }
