@@ -50,6 +50,9 @@ pub(crate) struct Options {
     /// Only this target.
     #[arg(long)]
     target: Option<String>,
+    /// What the mutations are drawn from; 0 for another seed each time.
+    #[arg(long, default_value_t = 0)]
+    seed: u32,
     /// How many targets run at once.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..))]
     jobs: u8,
@@ -66,7 +69,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Failur
     let next = AtomicUsize::new(0);
     let work = || {
         let take = || targets.get(next.fetch_add(1, Ordering::Relaxed)).copied();
-        std::iter::from_fn(take).map(|target| (target, yard.run(target, options.seconds))).collect::<Vec<_>>()
+        std::iter::from_fn(take).map(|target| (target, yard.run(target, options))).collect::<Vec<_>>()
     };
     let mut runs: Vec<(Target, Result<Run, Failure>)> = thread::scope(|scope| {
         let workers: Vec<_> = (0..options.jobs).map(|_| scope.spawn(work)).collect();
@@ -141,7 +144,7 @@ impl Yard {
     }
 
     /// Runs one target to its end, also where that is a finding.
-    fn run(&self, target: Target, seconds: u32) -> Result<Run, Failure> {
+    fn run(&self, target: Target, options: &Options) -> Result<Run, Failure> {
         let work = self.work.join(target.name);
         let (corpus, findings, log) = (work.join("corpus"), work.join("findings"), work.join("log"));
         for directory in [&corpus, &findings] {
@@ -153,7 +156,8 @@ impl Yard {
         let mut program = Command::new(self.program(target));
         program.arg(&corpus).arg(self.sources.join("corpus").join(target.name));
         program.args([
-            format!("-max_total_time={seconds}"),
+            format!("-max_total_time={}", options.seconds),
+            format!("-seed={}", options.seed),
             format!("-max_len={}", target.longest),
             format!("-timeout={SLOWEST_INPUT}"),
             format!("-rss_limit_mb={MEMORY}"),
@@ -168,10 +172,14 @@ impl Yard {
         program.stdin(Stdio::null()).stdout(output).stderr(errors);
         let status = program.status().map_err(|source| process::unrunnable(&program, source))?;
         let text = fs::read(&log).map_err(file_failure(&log))?;
+        let text = String::from_utf8_lossy(&text);
+        let found = files(&findings)?;
+        let read = |path: &PathBuf| Ok((path.clone(), fs::read(path).map_err(file_failure(path))?));
         Ok(Run {
-            figures: Figures::of(&String::from_utf8_lossy(&text)),
+            figures: Figures::of(&text),
+            reason: reason(&text),
             kept: files(&corpus)?.difference(&kept_before).count(),
-            findings: files(&findings)?.difference(&found_before).cloned().collect(),
+            findings: found.difference(&found_before).map(read).collect::<Result<_, Failure>>()?,
             succeeded: status.success(),
             log,
         })
@@ -182,8 +190,11 @@ impl Yard {
 #[derive(Debug)]
 struct Run {
     figures: Figures,
+    /// Why it ended early, in the words of the log.
+    reason: String,
     kept: usize,
-    findings: Vec<PathBuf>,
+    /// The inputs that broke a promise, by their files.
+    findings: Vec<(PathBuf, Vec<u8>)>,
     succeeded: bool,
     log: PathBuf,
 }
@@ -198,18 +209,26 @@ impl Run {
         )
     }
 
-    /// What is to be looked at, and how.
+    /// What is to be looked at, and how. The inputs stand here too: who reads this may not have the machine any more.
     fn complaints(&self, program: &Path) -> Vec<String> {
-        let mut complaints: Vec<String> = self
-            .findings
-            .iter()
-            .map(|finding| format!("\n  {} {}", program.display(), finding.display()))
-            .collect();
+        let program = program.display();
+        let complaint = |(path, input): &(PathBuf, Vec<u8>)| {
+            let digits: String = input.iter().map(|byte| format!("{byte:02x}")).collect();
+            let path = path.display();
+            format!("\n  {program} {path}{}\n    its input, for `xxd -r -p`: {digits}", self.reason)
+        };
+        let mut complaints: Vec<String> = self.findings.iter().map(complaint).collect();
         if complaints.is_empty() && !self.succeeded {
-            complaints.push(format!("\n  {} failed, see {}", program.display(), self.log.display()));
+            complaints.push(format!("\n  {program} failed, see {}{}", self.log.display(), self.reason));
         }
         complaints
     }
+}
+
+/// What a log says about an early end: where a panic was and its words, or the complaint of libFuzzer.
+fn reason(log: &str) -> String {
+    let is_reason = |line: &str| line.contains(" panicked at ") || line.contains("ERROR: libFuzzer");
+    log.lines().skip_while(|line| !is_reason(line)).take(2).map(|line| format!("\n    {line}")).collect()
 }
 
 /// The figures that libFuzzer prints.
@@ -280,15 +299,20 @@ stat::average_exec_per_sec:     5088
 
     #[test]
     fn a_finding_comes_with_the_command_that_shows_it_again() {
+        let log = "#7 NEW\nthread 'x' panicked at step.rs:7:1:\nit broke\nstack backtrace:\n";
         let run = Run {
             figures: Figures::default(),
+            reason: reason(log),
             kept: 0,
-            findings: vec!["findings/crash-1".into()],
+            findings: vec![("findings/crash-1".into(), vec![0, 0xa5])],
             succeeded: false,
             log: "log".into(),
         };
-        assert_eq!(run.complaints(Path::new("bin/step")), ["\n  bin/step findings/crash-1"]);
-        let run = Run { findings: Vec::new(), ..run };
-        assert_eq!(run.complaints(Path::new("bin/step")), ["\n  bin/step failed, see log"]);
+        let why = "\n    thread 'x' panicked at step.rs:7:1:\n    it broke";
+        let input = "\n    its input, for `xxd -r -p`: 00a5";
+        let program = Path::new("bin/step");
+        assert_eq!(run.complaints(program), [format!("\n  bin/step findings/crash-1{why}{input}")]);
+        let run = Run { findings: Vec::new(), reason: reason("#7 NEW"), ..run };
+        assert_eq!(run.complaints(program), ["\n  bin/step failed, see log"]);
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use crate::process::{self, Failure};
 use crate::workspace::Workspace;
 
-/// Builds the simulator with the core's planted bugs, in a directory of its own, and hunts them.
+/// Builds the simulator with the core's planted bugs and hunts them.
 ///
 /// # Errors
 /// If it does not build, or a bug is not caught as expected.
@@ -13,7 +13,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<(), F
     let mut hunt = workspace.cargo("run");
     hunt.args(["--profile", "simulator", "--locked", "--package", "heartline-sim"])
         .args(["--features", "planted-bugs", "--bin", "heartline-planted", "--target-dir"])
-        .arg(workspace.target.join("planted"))
+        .arg(&workspace.target)
         .arg("--")
         .args(arguments);
     process::run(&mut hunt)

@@ -24,8 +24,11 @@ pub(crate) enum Task {
     /// Run it on the emulated board, between two real nodes and between two real daemons.
     Test {
         /// Only this: garbage at one side for so long, at the full rate of the line.
-        #[arg(long, value_name = "MINUTES")]
+        #[arg(long, value_name = "MINUTES", conflicts_with = "scenarios")]
         garbage_minutes: Option<u32>,
+        /// Only what `cargo xtask test` leaves out: the scenarios of whole clusters with a witness, on the board.
+        #[arg(long)]
+        scenarios: bool,
     },
 }
 
@@ -66,8 +69,8 @@ const MEMORY: u32 = 0x2000_0000;
 /// # Errors
 /// If a board cannot be built, or is over the budget.
 pub(crate) fn run(workspace: &Workspace, task: Task) -> Result<(), Failure> {
-    if let Task::Test { garbage_minutes } = task {
-        return test(workspace, garbage_minutes);
+    if let Task::Test { garbage_minutes, scenarios } = task {
+        return test(workspace, garbage_minutes, scenarios);
     }
     let built = BOARDS.iter().map(|board| board.build(workspace)).collect::<Result<Vec<_>, _>>()?;
     match task {
@@ -88,7 +91,7 @@ pub(crate) fn emulated(workspace: &Workspace) -> Result<PathBuf, Failure> {
     EMULATED.build(workspace)
 }
 
-fn test(workspace: &Workspace, garbage_minutes: Option<u32>) -> Result<(), Failure> {
+fn test(workspace: &Workspace, garbage_minutes: Option<u32>, scenarios: bool) -> Result<(), Failure> {
     packages::require(packages::LABORATORY)?;
     packages::require(packages::EMULATOR)?;
     let firmware = emulated(workspace)?;
@@ -103,7 +106,9 @@ fn test(workspace: &Workspace, garbage_minutes: Option<u32>) -> Result<(), Failu
         let mut garbage = tests(&["heartline-dongle-tests", "--test", "board", "garbage"]);
         return process::run(garbage.env(GARBAGE_VARIABLE, minutes.to_string()));
     }
-    process::run(&mut tests(&["heartline-dongle-tests"]))?;
+    if !scenarios {
+        process::run(&mut tests(&["heartline-dongle-tests"]))?;
+    }
     let mut scenarios = tests(&["heartline-cluster-tests", "--test", "cluster", "witness"]);
     process::run(scenarios.env(EMULATED_VARIABLE, "1"))
 }
