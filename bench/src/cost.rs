@@ -9,6 +9,8 @@ use crate::products::{ADDRESS, ProductName, Tempo};
 use crate::tap::What;
 use nix::unistd::Pid;
 use std::fs;
+use std::process::{Child, Command};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 /// How long a cluster runs quietly before its memory is looked at.
@@ -33,16 +35,63 @@ pub(crate) fn measure(
     let [first, second] = &pair.nodes;
     let daemons = [lasting(first, name)?, lasting(second, name)?];
     daemons.iter().try_for_each(|processes| memory(processes, report))?;
+    let napping = processor(&daemons, span, Figure::Processor, report, |span| {
+        clock::nap(span, pair.product.interval(Tempo::Steady))
+    })?;
+    report.add(Figure::WakeUps, percent(napping, span));
+    let awake = Awake::keep()?;
+    processor(&daemons, span, Figure::ProcessorAwake, report, clock::pass)?;
+    drop(awake);
+    frames(report)
+}
+
+/// Notes what each host's daemon needs of a core while `pass` lets `span` go by.
+fn processor<T>(
+    daemons: &[Vec<Pid>],
+    span: Duration,
+    figure: Figure,
+    report: &mut Report,
+    pass: impl FnOnce(Duration) -> Result<T, Error>,
+) -> Result<T, Error> {
     let used = || daemons.iter().map(|processes| processor_time(processes)).collect::<Result<Vec<_>, _>>();
     let (began, before) = (clock::now()?, used()?);
-    let napping = clock::nap(span, pair.product.interval(Tempo::Steady))?;
+    let passed = pass(span)?;
     let (ended, after) = (clock::now()?, used()?);
-    let percent = |used: Duration| used.as_secs_f64() / ended.saturating_sub(began).as_secs_f64() * 100.0;
     for (before, after) in before.iter().zip(after) {
-        report.add(Figure::Processor, percent(after.saturating_sub(*before)));
+        report.add(figure, percent(after.saturating_sub(*before), ended.saturating_sub(began)));
     }
-    report.add(Figure::WakeUps, percent(napping));
-    frames(report)
+    Ok(passed)
+}
+
+fn percent(used: Duration, span: Duration) -> f64 {
+    used.as_secs_f64() / span.as_secs_f64() * 100.0
+}
+
+/// Processes that keep every core busy and yield to whatever else wants to run. A core that sleeps, in a virtual machine
+/// above all, charges its waking to whom it wakes for, who can do nothing about it.
+struct Awake(Vec<Child>);
+
+impl Awake {
+    fn keep() -> Result<Self, Error> {
+        let cores = available_parallelism().map_err(Error::io("count the cores"))?;
+        let mut awake = Self(Vec::new());
+        for _ in 0..cores.get() {
+            let mut spin = Command::new("chrt");
+            spin.args(["--idle", "0", "sh", "-c", "while :; do :; done"]);
+            awake.0.push(spin.spawn().map_err(Error::io("run chrt"))?);
+        }
+        Ok(awake)
+    }
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        for spinning in &mut self.0 {
+            // One that has ended already is as good.
+            let _ = spinning.kill();
+            let _ = spinning.wait();
+        }
+    }
 }
 
 fn frames(report: &mut Report) -> Result<(), Error> {

@@ -24,6 +24,8 @@ pub(crate) enum Figure {
     Processes,
     /// Percent of a core.
     Processor,
+    /// The same while the cores are kept awake: without what it costs to wake one up.
+    ProcessorAwake,
     /// Percent of a core that a process needs to wake up as often as a heartbeat is sent.
     WakeUps,
     /// Bytes of a message.
@@ -52,7 +54,7 @@ struct Row {
 }
 
 impl Figure {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Takeover,
         Self::TakeoverBeyond,
         Self::Handover,
@@ -61,6 +63,7 @@ impl Figure {
         Self::Proportional,
         Self::Processes,
         Self::Processor,
+        Self::ProcessorAwake,
         Self::WakeUps,
         Self::Message,
         Self::Frame,
@@ -80,6 +83,9 @@ impl Figure {
             Self::Proportional => row("proportional memory (PSS), MiB", "", 2, Summary::Worst),
             Self::Processes => row("processes", "1", 0, Summary::Worst),
             Self::Processor => row("processor, % of a core", "0.05", 3, Summary::Worst),
+            Self::ProcessorAwake => {
+                row("  while the cores are kept awake, % of a core", "", 3, Summary::Worst)
+            }
             Self::WakeUps => row("  a wake-up for each heartbeat, % of a core", "", 3, Summary::Worst),
             Self::Message => row("heartbeat message, bytes", "48", 0, Summary::Worst),
             Self::Frame => row("heartbeat on Ethernet with headers, bytes", "", 0, Summary::Worst),
