@@ -10,14 +10,12 @@ use std::thread::{self, JoinHandle};
 
 /// What heartbeats are sent to, for the world cannot be where they are without the same port.
 const PORT: u16 = 694;
-/// Whatever the scenario does, a flood ends after so many datagrams.
-const DATAGRAMS_MAX: u64 = 3_000_000;
 
-/// A flood that goes on.
+/// A flood that goes on until it is ended or dropped, however long the scenario takes.
 #[derive(Debug)]
 pub struct Flood {
     is_over: Arc<AtomicBool>,
-    sender: JoinHandle<Result<u64>>,
+    sender: Option<JoinHandle<Result<u64>>>,
 }
 
 impl Flood {
@@ -39,16 +37,23 @@ impl Flood {
         let is_over = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&is_over);
         let sender = thread::spawn(move || flood(&sockets, &datagrams, &stop));
-        Ok(Self { is_over, sender })
+        Ok(Self { is_over, sender: Some(sender) })
     }
 
     /// Ends it, and gives how many datagrams were sent.
     ///
     /// # Errors
     /// It had ended by itself.
-    pub fn end(self) -> Result<u64> {
+    pub fn end(mut self) -> Result<u64> {
         self.is_over.store(true, Ordering::Relaxed);
-        self.sender.join().map_err(|_| Error::Wrong("the flood has panicked".to_owned()))?
+        let sent = self.sender.take().map_or(Ok(Ok(0)), JoinHandle::join);
+        sent.map_err(|_| Error::Wrong("the flood has panicked".to_owned()))?
+    }
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
     }
 }
 
@@ -69,11 +74,9 @@ pub fn overheard() -> Result<Vec<u8>> {
 }
 
 fn flood(sockets: &[UdpSocket], datagrams: &[Vec<u8>], is_over: &AtomicBool) -> Result<u64> {
-    let pairs = sockets.iter().cycle().zip(datagrams.iter().cycle());
-    for ((socket, datagram), sent) in pairs.zip(0..DATAGRAMS_MAX) {
-        if is_over.load(Ordering::Relaxed) {
-            return Ok(sent);
-        }
+    let mut pairs = sockets.iter().cycle().zip(datagrams.iter().cycle());
+    let mut sent = 0;
+    while let Some((socket, datagram)) = pairs.next().filter(|_| !is_over.load(Ordering::Relaxed)) {
         match socket.send(datagram) {
             Ok(_) => {}
             // Nobody there listens to unicast, or a queue is full: the next one.
@@ -81,6 +84,7 @@ fn flood(sockets: &[UdpSocket], datagrams: &[Vec<u8>], is_over: &AtomicBool) -> 
             Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ENOBUFS as i32) => {}
             Err(error) => return Err(Error::io("flood")(error)),
         }
+        sent += 1;
     }
-    Err(Error::Wrong(format!("the flood of {DATAGRAMS_MAX} datagrams ended before the scenario did")))
+    Ok(sent)
 }
