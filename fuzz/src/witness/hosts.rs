@@ -64,6 +64,8 @@ pub(super) struct Hosts {
     pub(super) recordings: Vec<Recording>,
     /// The epoch of the newest vote.
     voted: Epoch,
+    /// By side whose line is pulled: the life that each of them was in when it was pulled. No later one is ended.
+    at_pull: [Option<[Option<Generation>; HOSTS]>; HOSTS],
     /// Somebody with the keys has said something about a host that it does not say itself.
     pub(super) lied: bool,
 }
@@ -85,6 +87,7 @@ impl Hosts {
             exchanged: false,
             recordings: Vec::new(),
             voted: Epoch::default(),
+            at_pull: [None; HOSTS],
             lied: false,
         }
     }
@@ -94,7 +97,7 @@ impl Hosts {
             (host.heard, host.newest) = (None, None);
             (host.may_be_reset, host.ended) = (false, None);
         }
-        (self.voted, self.lied) = (Epoch::default(), false);
+        (self.voted, self.lied, self.at_pull) = (Epoch::default(), false, [None; HOSTS]);
     }
 
     pub(super) const fn asks(&mut self, host: usize) -> &mut Asks {
@@ -191,18 +194,22 @@ impl Hosts {
     }
 
     /// Holds what the witness has just done against what it was told.
-    pub(super) fn judge(&mut self, now: Instant, deeds: &[Deed]) {
+    pub(super) fn judge(&mut self, now: Instant, pulled: [bool; HOSTS], deeds: &[Deed]) {
         let of = |name: NodeId| NAMES.iter().position(|own| id(own) == name).expect("a deed is about a host");
         for deed in deeds {
             match *deed {
                 Deed::Reset(host, ..) => {
-                    let host = &mut self.hosts[of(host)];
-                    host.ended = host.newest.map(|(life, _)| life);
+                    let lives = self.at_pull.iter().flatten().filter_map(|lives| lives[of(host)]);
+                    self.hosts[of(host)].ended = lives.max();
                 }
                 Deed::LineBelied(host) => self.hosts[of(host)].ended = None,
                 Deed::Voted(to, epoch) => self.judge_vote(now, of(to), epoch),
                 _ => {}
             }
+        }
+        let lives = [0, 1].map(|host: usize| self.hosts[host].newest.map(|(life, _)| life));
+        for (at_pull, is_pulled) in self.at_pull.iter_mut().zip(pulled) {
+            *at_pull = is_pulled.then(|| at_pull.unwrap_or(lives));
         }
     }
 

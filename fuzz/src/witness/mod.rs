@@ -111,7 +111,7 @@ impl Pair<'_> {
     fn hear_both(&mut self, now: Instant, side: Side, frame: &[u8], hosts: &mut Hosts) {
         self.undisturbed.hear(now, side, frame);
         self.attacked.hear(now, side, frame);
-        hosts.judge(now, &self.undisturbed.new_deeds(now));
+        hosts.judge(now, self.undisturbed.pulled(), &self.undisturbed.new_deeds(now));
     }
 
     /// Lets time pass, with a turn at each deadline.
@@ -146,6 +146,6 @@ impl Pair<'_> {
             !is_pulled || hosts.have_asked_for_a_reset(),
             "a line is pulled, and nobody has asked for it"
         );
-        hosts.judge(now, &self.undisturbed.new_deeds(now));
+        hosts.judge(now, self.undisturbed.pulled(), &self.undisturbed.new_deeds(now));
     }
 }
